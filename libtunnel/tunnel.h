@@ -1,0 +1,224 @@
+/* libtunnel's door: the only header that a program includes.
+ *
+ * A node is keys, peers, paths, members and a coordinator client in one struct,
+ * with no clock, socket, heap or thread. The program owns every syscall:
+ *
+ *     push an event with `now`:   tn_from_tun, tn_from_net, tn_tick, a setting
+ *     pull until dry:             tn_poll_out (datagrams), tn_poll_event
+ *     sleep until                 tn_next_deadline
+ *
+ * A buffer is rewritten in place; the datagram or packet is then at
+ * tn_buf_data(buf). All memory is the caller's (struct tn_node_memory). Pointer
+ * arguments are borrowed for the call. Not thread safe. */
+#ifndef TN_TUNNEL_H
+#define TN_TUNNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/candlist.h"
+#include "base/err.h"
+#include "base/now.h"
+#include "member/card.h"
+#include "member/invite.h"
+#include "member/roster.h"
+#include "path/cand.h"
+#include "wg/allowed.h"
+
+struct tn_node;
+struct tn_peer;
+
+#define TN_NO_PEER UINT32_MAX
+
+/* ---- a node's memory and life ---- */
+
+struct tn_node_memory {
+    struct tn_peer *peers;             /* peer_cap of them */
+    uint32_t peer_cap;                 /* at most 2^20 */
+    uint32_t *peer_heap;               /* peer_cap entries: peers by deadline */
+    uint32_t *peer_table;              /* peer_table_len entries: peers by public key */
+    uint32_t peer_table_len;           /* a power of two, at least 2 * peer_cap */
+    struct tn_allowed_node *allowed;   /* nodes of the cryptokey routing trie */
+    uint32_t allowed_cap;              /* 2 for each allowed prefix are always enough */
+    struct tn_member *members;         /* overlay only; may be NULL */
+    uint32_t member_cap;
+};
+
+struct tn_node_config {
+    uint8_t rng_seed[32]; /* from the system's generator; the caller wipes its copy */
+    uint16_t mtu;         /* inner MTU, bytes: full-size path checks have this length */
+    uint64_t stamp_ns;    /* handshake stamps will be above this (what was persisted), 0 at first */
+    uint64_t stamp_ceiling_ns; /* and never above this until tn_node_extend_stamp; UINT64_MAX: no limit */
+    uint64_t keepalive_us;     /* of the coordinator session; 0 for the default, 15 s */
+};
+
+size_t tn_node_sizeof(void);
+size_t tn_peer_sizeof(void);
+/* The rng is then live; no key, no peer. TN_EINVAL for sizes that cannot be. */
+TN_MUST_CHECK int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
+                               const struct tn_node_config *cfg);
+void tn_node_wipe(struct tn_node *n); /* every secret, the memory handed in too */
+
+/* ---- plain WireGuard settings (what the userspace API sets) ---- */
+
+/* Sessions end and are made anew under the new key. All zero removes the key. */
+TN_MUST_CHECK int tn_node_set_private_key(struct tn_node *n, const uint8_t priv[32]);
+bool tn_node_public_key(const struct tn_node *n, uint8_t pub[32]);  /* false: no key */
+bool tn_node_private_key(const struct tn_node *n, uint8_t priv[32]);
+
+/* Peers are named by slot, 0..peer_cap-1. */
+uint32_t tn_node_peer_find(const struct tn_node *n, const uint8_t pub[32]);
+TN_MUST_CHECK int tn_node_peer_add(struct tn_node *n, const uint8_t pub[32], struct tn_now now,
+                                   uint32_t *peer);
+void tn_node_peer_remove(struct tn_node *n, uint32_t peer);
+void tn_node_peer_set_psk(struct tn_node *n, uint32_t peer, const uint8_t psk[32]);
+void tn_node_peer_set_endpoint(struct tn_node *n, uint32_t peer, const struct tn_addr *a);
+/* Seconds, 0 is off. A keepalive goes out at once when it is switched on. */
+void tn_node_peer_set_keepalive(struct tn_node *n, uint32_t peer, uint16_t s, struct tn_now now);
+TN_MUST_CHECK int tn_node_allowed_add(struct tn_node *n, uint32_t peer, const uint8_t ip[16],
+                                      bool v4, uint8_t bits);
+void tn_node_allowed_clear(struct tn_node *n, uint32_t peer);
+/* Calls back with each allowed prefix of a peer; v4 addresses are the first 4 bytes of ip. */
+void tn_node_allowed_each(const struct tn_node *n, uint32_t peer,
+                          void (*cb)(void *ctx, const uint8_t ip[16], bool v4, uint8_t bits),
+                          void *ctx);
+
+enum tn_path_kind { TN_PATH_NONE, TN_PATH_RELAY, TN_PATH_DIRECT };
+const char *tn_path_kind_name(enum tn_path_kind k); /* "none", "relay", "direct" */
+
+struct tn_peer_info {
+    uint8_t public_key[32];
+    uint8_t psk[32]; /* secret: wipe after use */
+    bool has_endpoint;
+    struct tn_addr endpoint; /* of the path in use; the coordinator's for the relay */
+    uint16_t keepalive_s;
+    uint64_t last_handshake_unix_ns; /* 0: none yet */
+    uint64_t tx_bytes, rx_bytes;     /* of WireGuard messages */
+    enum tn_path_kind path;
+    uint32_t rtt_us;           /* of the path in use, 0 unknown */
+    uint64_t direct_since_us;  /* monotonic; 0: not direct */
+    uint32_t time_to_direct_us; /* from the first wish for a path to the last move to direct; 0 unknown */
+    uint32_t member;           /* index for tn_node_member, or TN_NO_PEER for a plain peer */
+    bool reachable;            /* false: the coordinator said unreachable, last time asked */
+};
+/* False for an empty slot. */
+bool tn_node_peer_info(const struct tn_node *n, uint32_t peer, struct tn_peer_info *out);
+uint32_t tn_node_peer_cap(const struct tn_node *n);
+/* Evidence on candidate i of a peer, for `explain`; false past the last. */
+bool tn_node_peer_candidate(const struct tn_node *n, uint32_t peer, uint32_t i, struct tn_cand *out);
+
+/* ---- the overlay ---- */
+
+struct tn_coordinator {
+    uint8_t public_key[32];
+    struct tn_addr v4, v6; /* all zero: none of that family */
+};
+
+/* Makes the node a member: its card (already signed, own key under tn_node_set_private_key). The
+ * roster then accepts this network only. TN_EAUTH, TN_EINVAL for a card that is not ours. */
+TN_MUST_CHECK int tn_node_set_card(struct tn_node *n, const struct tn_card *card, struct tn_now now);
+/* A verified roster from the disk, card by card; each is verified again. */
+TN_MUST_CHECK int tn_node_load_member(struct tn_node *n, const uint8_t *card, size_t len,
+                                      struct tn_now now);
+const struct tn_member *tn_node_member(const struct tn_node *n, uint32_t i); /* NULL past the last */
+/* Begins, or moves, the coordinator session; JOIN is sent by itself when it is not a member yet. */
+void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, struct tn_now now);
+/* Own host addresses with the UDP port; a change re-registers and punches anew. */
+void tn_node_set_candidates(struct tn_node *n, const struct tn_cand_wire *c, uint8_t count,
+                            struct tn_now now);
+/* Publishes an own card of higher epoch (a new key, or "left"). Result: TN_EV_UPDATED. */
+TN_MUST_CHECK int tn_node_publish_card(struct tn_node *n, const struct tn_card *card,
+                                       struct tn_now now);
+void tn_node_extend_stamp(struct tn_node *n, uint64_t ceiling_ns);
+
+struct tn_coord_info {
+    bool configured, connected, member;
+    struct tn_addr endpoint; /* the coordinator's, in use */
+    struct tn_addr observed_v4, observed_v6; /* ours, as seen there; zero: unknown */
+    uint32_t rtt_us;
+    uint64_t roster_seq;
+    uint8_t last_status; /* of JOIN: enum tn_status of coord/msg.h */
+};
+void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out);
+const char *tn_node_status_text(uint8_t status);
+
+/* Sends a link PING of `size` bytes (at least 32, at most the MTU) by the path in use; TN_EV_PONG
+ * with the same token follows, or nothing. Makes a session first where there is none. */
+TN_MUST_CHECK int tn_node_ping(struct tn_node *n, uint32_t peer, uint16_t size, uint32_t token,
+                               struct tn_now now);
+
+/* ---- the packet's walk ---- */
+
+struct tn_route {
+    struct tn_addr to;
+    uint8_t ttl; /* 0: the system's own */
+};
+
+enum tn_verdict {
+    TN_DROP,     /* nothing to do with it; counted by reason */
+    TN_SEND,     /* buf is a datagram for `route` */
+    TN_STAGE,    /* no session yet: keep the packet for `peer` until TN_EV_SESSION */
+    TN_DELIVER,  /* buf is an inner IP packet from `peer` for the TUN */
+    TN_CONSUMED, /* ours; poll for what follows */
+};
+
+/* An IP packet from the TUN, with TN_BUF_HEADROOM before and TN_BUF_TAILROOM behind it. */
+enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now now,
+                            struct tn_route *route, uint32_t *peer);
+/* A datagram from `src`. STUN is not for the node: the programs that speak it look first. */
+enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
+                            struct tn_now now, uint32_t *peer);
+/* The next datagram to send, built in b (cap at least 2048; off and len are set). False: none. */
+bool tn_poll_out(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route);
+/* Turns expired deadlines into wishes; sends nothing. */
+void tn_tick(struct tn_node *n, struct tn_now now);
+/* When to call tn_tick next (monotonic us), or TN_NEVER; and which deadline that is, for a log line. */
+uint64_t tn_next_deadline(const struct tn_node *n, const char **name);
+/* A datagram could not be sent there (errno said so): the path's evidence. */
+void tn_on_send_error(struct tn_node *n, const struct tn_addr *to, struct tn_now now);
+/* The machine slept, or its addresses changed: keys older than their life go, paths are checked anew. */
+void tn_on_network_change(struct tn_node *n, struct tn_now now);
+
+/* ---- what happened ---- */
+
+enum tn_event_kind {
+    TN_EV_SESSION,     /* peer: staged packets can go */
+    TN_EV_GAVE_UP,     /* peer: 90 s without an answer; drop what is staged */
+    TN_EV_PATH,        /* peer, path, addr, us: moved to this path, so long after wishing for one */
+    TN_EV_UNREACHABLE, /* peer: the coordinator says it is not connected */
+    TN_EV_PONG,        /* peer, token, path, addr, us: round-trip time */
+    TN_EV_STAMP,       /* unix_ns: persist a ceiling above this, then tn_node_extend_stamp */
+    TN_EV_MEMBER,      /* member: its card is new or changed; persist the roster */
+    TN_EV_COORD_UP,    /* addr: our own, as observed */
+    TN_EV_COORD_DOWN,
+    TN_EV_COORD_RESOLVE, /* no answer for long: look the name up again */
+    TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
+    TN_EV_UPDATED,       /* status */
+};
+struct tn_event {
+    enum tn_event_kind kind;
+    uint32_t peer, member, token;
+    enum tn_path_kind path;
+    struct tn_addr addr;
+    uint64_t us;
+    uint64_t unix_ns;
+    uint8_t status;
+};
+bool tn_poll_event(struct tn_node *n, struct tn_event *out);
+
+/* ---- counters ---- */
+
+#define TN_COUNTERS(X)                                                                             \
+    X(tx_packets) X(rx_packets) X(tx_relay) X(rx_relay) X(handshakes) X(drop_malformed)            \
+    X(drop_no_route) X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_source) X(drop_load)
+struct tn_counters {
+#define TN_COUNTER_FIELD(name) uint64_t name;
+    TN_COUNTERS(TN_COUNTER_FIELD)
+#undef TN_COUNTER_FIELD
+};
+const struct tn_counters *tn_node_counters(const struct tn_node *n);
+
+#endif
