@@ -1,0 +1,162 @@
+/* How to reach one peer: relay first, a checked direct path as soon as there is one, the relay again at
+ * once when it fails. A pure state machine: push events with the time, then tick, then poll wishes until
+ * none, take events, sleep until tn_paths_next. How it works: paths.c. */
+#ifndef TN_PATH_PATHS_H
+#define TN_PATH_PATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/addr.h"
+#include "../base/candlist.h"
+#include "../base/now.h"
+#include "../crypto/crypto.h"
+#include "cand.h"
+
+#ifndef TN_PATHS_PER_FAMILY
+#define TN_PATHS_PER_FAMILY 8 /* candidates of one address family */
+#endif
+#define TN_PATHS_CAND_MAX (2 * TN_PATHS_PER_FAMILY)
+#define TN_PROBE_RING 8 /* PINGs of one way that may still be answered */
+
+enum tn_via {
+    TN_VIA_NONE = 0,
+    TN_VIA_RELAY = 1,
+    TN_VIA_DIRECT = 2,
+};
+
+/* A way to a peer. `addr` counts for TN_VIA_DIRECT only and is zero otherwise. */
+struct tn_route {
+    uint8_t via; /* enum tn_via */
+    struct tn_addr addr;
+};
+
+enum tn_path_wish_kind {
+    TN_PATH_WISH_PUNCH = 1, /* send 95 00 00 00 to `to` (always direct); low TTL if `low_ttl` */
+    TN_PATH_WISH_PING = 2,  /* send a link PING (txid, full, size) by `to`, inside the session */
+};
+
+struct tn_path_wish {
+    uint8_t kind; /* enum tn_path_wish_kind */
+    bool low_ttl;
+    bool full;
+    uint16_t size; /* PING: bytes of the link message */
+    uint64_t txid;
+    struct tn_route to;
+};
+
+struct tn_path_event {
+    uint8_t via;           /* the new state: TN_VIA_DIRECT, TN_VIA_RELAY or TN_VIA_NONE */
+    struct tn_addr addr;   /* DIRECT: the address */
+    uint64_t at_us;        /* when it changed */
+    uint64_t search_us;    /* DIRECT: microseconds since the search for a direct path began; else 0 */
+};
+
+struct tn_paths_config {
+    uint16_t mtu;           /* inner MTU = size of a full-size PING, TN_LINK_MIN_LEN at least */
+    uint64_t idle_beat_us;  /* heartbeat of an idle direct path; 0: the default of 20 s */
+};
+
+enum { TN_PROBE_ROWS = 5, TN_PATHS_ROWS = 2 };
+
+/* One way that can be probed: a candidate or the relay. Private to path/; read `c` through tn_paths_cand. */
+struct tn_probe {
+    struct tn_cand c;
+    uint64_t row[TN_PROBE_ROWS]; /* deadlines, see paths_priv.h */
+    struct {
+        uint64_t txid;
+        uint64_t sent_us; /* 0: free */
+        bool full;
+    } sent[TN_PROBE_RING];
+    uint8_t sent_at;     /* next slot of the ring */
+    uint8_t punch_step;
+    uint8_t ping_step;
+    uint8_t full_count;  /* full-size PINGs of this round, or of this re-check */
+    uint8_t missed;      /* heartbeats in a row that were not answered */
+    uint8_t lost_probes; /* since it was lost */
+    uint64_t round_us;   /* when the round began; 0: none */
+    uint64_t heard_us;   /* the first authentic packet of this round; 0: none */
+    bool used, punch_due, small_due, full_due;
+};
+
+struct tn_paths {
+    struct tn_paths_config cfg;
+    struct tn_probe cand[TN_PATHS_CAND_MAX];
+    struct tn_probe relay;
+    int best; /* index of the direct path in use, -1: none */
+    bool relay_up, relay_suspect, session_up;
+    bool connect_wanted; /* a search is on, CONNECT is repeated while data flows */
+    uint8_t connect_tries;
+    uint8_t poll_from;
+    uint16_t round_tokens; /* rounds that may still be spent on addresses that never answered */
+    uint64_t round_refill_us;
+    uint64_t data_us;   /* the last data sent; 0 never */
+    uint64_t search_us; /* when the search began; 0: none is on */
+    uint64_t row[TN_PATHS_ROWS];
+    struct tn_path_event state; /* as it is */
+    uint8_t told_via;           /* as it was last reported */
+    struct tn_addr told_addr;
+};
+
+/* --- set up and conditions ------------------------------------------------------------------------ */
+void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const struct tn_now *now);
+/* Can the relay take datagrams for this peer (control session up, channel bound)? */
+void tn_paths_set_relay(struct tn_paths *p, bool available, const struct tn_now *now);
+/* Is there a WireGuard session? PINGs wait for one; punches do not. */
+void tn_paths_set_session(struct tn_paths *p, bool up, const struct tn_now *now);
+/* Merges candidates. Unprobeable addresses and those in `own` are kept as refused and never used. Of a full
+ * family, the one that has been silent longest makes room. Returns how many are new and may be probed. */
+size_t tn_paths_offer(struct tn_paths *p, const struct tn_cand_wire *list, size_t count,
+                      const struct tn_cand_wire *own, size_t own_count, const struct tn_now *now);
+
+/* --- events --------------------------------------------------------------------------------------- */
+/* CONNECT was answered, or PUNCH came: begins a round to every candidate that may be probed. */
+void tn_paths_punch(struct tn_paths *p, uint64_t delay_us, const struct tn_now *now);
+/* Our own addresses, routes or mappings changed: all that is known is in doubt. */
+void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now);
+/* Data (not a PING or PONG) for this peer was sent on tn_paths_route's answer, or waits for a session. */
+void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *now);
+/* A sealed packet that is no data (PONG, handshake, keepalive) left by `to`: for the counters only. */
+void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_route *to, size_t len,
+                            const struct tn_now *now);
+/* An authentic packet of this peer came by `from`: handshake response, data, keepalive, PING or PONG. */
+void tn_paths_on_authentic(struct tn_paths *p, const struct tn_route *from, size_t len,
+                           const struct tn_now *now);
+/* A PONG came by `from`, after tn_paths_on_authentic for the same packet. True: it answers a PING that was
+ * sent that very way. `observed` is what the peer saw. */
+bool tn_paths_on_pong(struct tn_paths *p, const struct tn_route *from, uint64_t txid, bool full,
+                      const struct tn_addr *observed, const struct tn_now *now);
+/* The system refused to send to `to` (unreachable network or host, no route; not EMSGSIZE, not a full
+ * buffer): that candidate is given up for now. */
+void tn_paths_on_send_error(struct tn_paths *p, const struct tn_addr *to, const struct tn_now *now);
+
+/* --- pull ----------------------------------------------------------------------------------------- */
+/* Turns expired deadlines into wishes and state changes. Sends nothing. */
+void tn_paths_tick(struct tn_paths *p, const struct tn_now *now);
+/* The next thing to send; false when there is none. `rng` makes the txids. */
+bool tn_paths_poll(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *now,
+                   struct tn_path_wish *out);
+/* When tn_paths_tick is due: tn_now.us, 0 when something waits to be polled, TN_NEVER. */
+uint64_t tn_paths_next(const struct tn_paths *p);
+/* Which way data goes now; constant time, called per packet. */
+void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_route *out);
+/* True once whenever CONNECT should go to the coordinator (data flows without a direct path, or it was just
+ * lost): at once, then after 1, 2, 4 .. 60 s with jitter. */
+bool tn_paths_take_connect(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *now);
+/* True when the state changed since the last call. Idle paths that wait for re-validation stay DIRECT. */
+bool tn_paths_take_event(struct tn_paths *p, struct tn_path_event *out);
+
+/* --- look ----------------------------------------------------------------------------------------- */
+/* DIRECT, RELAY or NONE, as `status` shows it. */
+uint8_t tn_paths_via(const struct tn_paths *p);
+/* The address in use, or NULL when the state is not DIRECT. */
+const struct tn_cand *tn_paths_direct(const struct tn_paths *p);
+/* Candidate number i (0 .. TN_PATHS_CAND_MAX-1) for `explain`, NULL where the place is empty. */
+const struct tn_cand *tn_paths_cand(const struct tn_paths *p, size_t i);
+/* The relay's counters and RTT (origin and address are zero). */
+const struct tn_cand *tn_paths_relay(const struct tn_paths *p);
+/* PINGs through the relay go unanswered: the coordinator's session should be looked after. */
+bool tn_paths_relay_suspect(const struct tn_paths *p);
+
+#endif
