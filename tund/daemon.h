@@ -1,0 +1,92 @@
+/* tund: one node between a TUN and two UDP sockets, on one libuv loop.
+ *
+ * Everything runs on the loop's thread. Whoever pushes into the node (a packet,
+ * a datagram, a setting, a command from a control socket) calls tund_pump after
+ * it, which pulls datagrams and events until there are none and arms the timer. */
+#ifndef TUND_DAEMON_H
+#define TUND_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "libtunnel/tunnel.h"
+
+#include "netlink.h"
+#include "options.h"
+#include "sources.h"
+#include "stage.h"
+#include "tun.h"
+#include "udp.h"
+
+struct tund;
+struct uapi;
+
+/* What the overlay hangs into the daemon; any may be NULL. Functions that return int give 0 or a
+ * negative errno, and have then put a sentence for the user into tund_fail. */
+struct tund_hooks {
+    void *ctx;
+    /* Before the node exists: open and lock the state, say MTU, stamps and member_cap. */
+    int (*configure)(void *ctx, struct tund *t, struct tn_node_config *cfg);
+    /* Node, TUN, UDP and UAPI are there, the loop does not run yet: set key, card, roster,
+     * coordinator, addresses and routes; open the control socket. */
+    int (*start)(void *ctx, struct tund *t);
+    /* Each event of the node, after the daemon's own handling. May push into the node. */
+    void (*on_event)(void *ctx, const struct tn_event *ev);
+    /* Addresses or routes of the host changed, or it slept. tn_on_network_change was called. */
+    void (*on_network_change)(void *ctx);
+    /* The loop is about to end: close every handle, persist, remove routes. */
+    void (*on_stop)(void *ctx);
+};
+
+struct tund {
+    uv_loop_t loop;
+    struct tund_options opt;
+    char ifname[16]; /* as the kernel named it */
+    uint16_t mtu;    /* inner, bytes */
+
+    struct tn_node *node;
+    struct tn_node_memory mem;
+    void *arena; /* node and mem: one locked mapping */
+    size_t arena_len;
+
+    struct tun tun;
+    struct udp udp;
+    struct nl nl; /* of the namespace in which we were started */
+    struct nl_monitor *monitor;
+    struct stage stage;
+    struct sources sources; /* which of our addresses each remote talks to */
+    struct uapi *uapi;      /* NULL: not served */
+    int netns_fd;           /* the namespace in which we were started */
+    uint32_t fwmark;
+
+    uv_timer_t timer;
+    uv_timer_t heartbeat; /* notices a sleep, or a jump of the clock */
+    uv_signal_t sigterm, sigint, sighup;
+    struct tn_now last_beat;
+    uint8_t *out_mem; /* what tn_poll_out builds into */
+    uint8_t *tun_mem; /* what the TUN is read into */
+    struct tund_hooks hooks; /* hooks.ctx is the overlay */
+    const struct udp_source *answering; /* the datagram being worked on, or NULL */
+    bool pumping, pump_again, stopping;
+    int exit_code;
+    char failure[256];
+};
+
+/* The moment, once per entry: CLOCK_BOOTTIME and CLOCK_REALTIME. */
+struct tn_now tund_now(void);
+/* After any push. May be called from hooks (it then runs on when they return). */
+void tund_pump(struct tund *t);
+/* Ends the loop, soon. */
+void tund_stop(struct tund *t, int exit_code);
+/* Keeps a sentence for the user about why something failed, and returns `err`. */
+int tund_fail(struct tund *t, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- what tund.c calls, in this order ---- */
+
+TN_MUST_CHECK int tund_init(struct tund *t, const struct tund_options *opt);
+TN_MUST_CHECK int tund_open(struct tund *t); /* node, TUN, UDP, UAPI, hooks.start */
+int tund_run(struct tund *t);                /* the exit code */
+void tund_free(struct tund *t);
+
+#endif

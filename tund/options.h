@@ -1,0 +1,40 @@
+/* What the command line and the environment say. */
+#ifndef TUND_OPTIONS_H
+#define TUND_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log.h"
+
+/* Exit codes of tund. */
+enum tund_exit {
+    TUND_EXIT_OK = 0,
+    TUND_EXIT_FAILED = 1,   /* something went wrong that has no code of its own */
+    TUND_EXIT_USAGE = 2,    /* the command line */
+    TUND_EXIT_DENIED = 3,   /* not root, or no /dev/net/tun */
+    TUND_EXIT_BUSY = 4,     /* interface, port or state is in use */
+    TUND_EXIT_CLOCK = 5,    /* the clock is before 2024 */
+};
+
+struct tund_options {
+    char ifname[16];
+    const char *state_dir; /* NULL: a plain WireGuard interface */
+    uint16_t port;         /* 0: one that is free */
+    bool port_given;
+    uint16_t mtu;          /* 0: the default (1420, overlay 1400) */
+    uint32_t peers;        /* most peers */
+    enum log_level log_level;
+    bool foreground;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
+
+/* Reads argv and the variables LOG_LEVEL and WG_PROCESS_FOREGROUND. On OPTIONS_BAD `why` has a
+ * sentence. Strings in `out` point into argv. */
+enum options_result options_parse(int argc, char **argv, struct tund_options *out, char *why,
+                                  size_t why_len);
+extern const char options_help[];
+
+#endif
