@@ -36,7 +36,7 @@ struct tn_roster {
 enum tn_roster_change {
     TN_ROSTER_KNOWN,   /* nothing new: this epoch and key were known */
     TN_ROSTER_ADDED,   /* a new member (or the tombstone of one that we never met) */
-    TN_ROSTER_UPDATED, /* a higher epoch with another key */
+    TN_ROSTER_UPDATED, /* a higher epoch, so another key */
     TN_ROSTER_LEFT,    /* a member that we knew has left */
 };
 
@@ -68,6 +68,11 @@ TN_MUST_CHECK int tn_roster_offer(struct tn_roster *r, const struct tn_card *car
  * takes it in. */
 TN_MUST_CHECK int tn_roster_check(const struct tn_roster *r, const struct tn_card *card,
                                   uint64_t now_unix_s, struct tn_roster_result *result);
+
+/* Takes a card in from storage: as tn_roster_offer, but without asking the clock, which after a reboot
+ * may be wrong, and under the seq that it had (a new one when that is 0 or another member's). */
+TN_MUST_CHECK int tn_roster_restore(struct tn_roster *r, const struct tn_card *card, uint64_t seq,
+                                    struct tn_roster_result *result);
 
 /* Look-ups: NULL when there is none. By identity and by invite, tombstones are found too (see
  * `left`); by the others only members. */
@@ -113,6 +118,10 @@ void tn_roster_encode_head(uint8_t out[TN_ROSTER_HEAD_LEN]);
 /* TN_EINVAL when the member's card cannot be encoded; none that the roster took in is such. */
 TN_MUST_CHECK int tn_roster_encode_member(const struct tn_member *m,
                                           uint8_t out[TN_ROSTER_RECORD_LEN]);
+/* Reads one record back. TN_EINVAL when it is damaged, TN_EDENIED when it is whole but holds no
+ * card. Believes nothing: tn_roster_restore verifies. */
+TN_MUST_CHECK int tn_roster_decode_member(const uint8_t in[TN_ROSTER_RECORD_LEN],
+                                          struct tn_card *card, uint64_t *seq);
 /* The whole file, TN_ROSTER_FILE_LEN(r->count) bytes. TN_ENOSPC when `cap` is less. */
 TN_MUST_CHECK int tn_roster_encode(const struct tn_roster *r, uint8_t *out, size_t cap,
                                    size_t *len);
@@ -123,10 +132,10 @@ struct tn_roster_load {
     size_t refused; /* whole records whose card tn_roster_offer would refuse */
 };
 
-/* Takes in what is on disk, believing none of it: every card is verified again (without asking the
- * clock, which after a reboot may be wrong). Damaged and refused records are left out and counted; seq
- * is kept. TN_EINVAL when the head is not ours (nothing is loaded: keep the file aside), TN_ENOSPC
- * when there are more records than free places (nothing is loaded). */
+/* Takes in what is on disk, believing none of it: each card goes through tn_roster_restore.
+ * Damaged and refused records are left out and counted, so 0 may still mean that something is gone:
+ * ask the report. TN_EINVAL when the head is not ours (keep the file aside), TN_ENOSPC when the
+ * table is too small; then no member was added. */
 TN_MUST_CHECK int tn_roster_decode(struct tn_roster *r, const uint8_t *data, size_t len,
                                    struct tn_roster_load *report);
 
