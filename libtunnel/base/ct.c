@@ -1,0 +1,35 @@
+/* Comparison whose time depends on the length alone, and wiping.
+ *
+ * The accumulator is volatile so that no compiler turns the loop into one that
+ * leaves at the first difference; the wiping loop writes through a volatile
+ * pointer, which may not be dropped although nobody reads the bytes again. */
+#include "ct.h"
+
+bool tn_ct_equal(const void *a, const void *b, size_t len)
+{
+    const uint8_t *x = a;
+    const uint8_t *y = b;
+    volatile uint8_t diff = 0;
+
+    for (size_t i = 0; i < len; i++)
+        diff = (uint8_t)(diff | (x[i] ^ y[i]));
+    return diff == 0;
+}
+
+bool tn_ct_is_zero(const void *a, size_t len)
+{
+    const uint8_t *x = a;
+    volatile uint8_t any = 0;
+
+    for (size_t i = 0; i < len; i++)
+        any = (uint8_t)(any | x[i]);
+    return any == 0;
+}
+
+void tn_wipe(void *p, size_t len)
+{
+    volatile uint8_t *x = p;
+
+    for (size_t i = 0; i < len; i++)
+        x[i] = 0;
+}
