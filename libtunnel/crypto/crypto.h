@@ -15,6 +15,10 @@
 #define TN_SIG_LEN 64
 #define TN_XNONCE_LEN 24
 
+/* Once at a program's start, from one thread: picks the fastest code for this CPU. Without it all
+ * works, only slower. TN_ESTATE when the backend cannot be used. */
+TN_MUST_CHECK int tn_crypto_init(void);
+
 /* X25519, RFC 7748. TN_EAUTH when the result is all zero (a low-order point). */
 TN_MUST_CHECK int tn_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]);
 /* Public key of a private key (which is clamped as needed, not stored back). */

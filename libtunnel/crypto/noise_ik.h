@@ -23,6 +23,7 @@ struct tn_ik {
     uint8_t key[32];
     uint8_t ephemeral_priv[32];
     uint8_t remote_ephemeral[32];
+    bool with_psk; /* an IKpsk pattern: each "e" is mixed into the key too (section 9.2) */
 };
 
 #define TN_IK_MSG1_OVERHEAD (32 + 48 + 16)
@@ -47,7 +48,7 @@ TN_MUST_CHECK int tn_ik_read_msg1_static(struct tn_ik *s, const uint8_t local_pr
 TN_MUST_CHECK int tn_ik_read_msg1_payload(struct tn_ik *s, const uint8_t static_static[32],
                                           const uint8_t *msg, size_t payload_len, uint8_t *payload);
 
-/* psk NULL: plain IK; else IKpsk2. remote_static is the initiator's. out takes payload_len + 48. */
+/* psk NULL: plain IK; else IKpsk2 (TN_EINVAL when the name said otherwise). remote_static is the initiator's. out takes payload_len + 48. */
 TN_MUST_CHECK int tn_ik_write_msg2(struct tn_ik *s, struct tn_rng *rng,
                                    const uint8_t remote_static[32], const uint8_t *psk,
                                    const void *payload, size_t payload_len, uint8_t *out);
