@@ -20,9 +20,9 @@ struct tn_prefix {
 struct tn_allowed_node {
     uint8_t ip[16];
     uint32_t child[2];
-    uint32_t peer;    /* TN_ALLOWED_NONE: only a fork */
-    uint32_t peer_at; /* list of the peer's prefixes */
-    uint32_t peer_from;
+    uint32_t peer; /* TN_ALLOWED_NONE: only a fork */
+    uint32_t next; /* list of the peer's prefixes; of the free nodes */
+    uint32_t prev;
     uint8_t cidr;
     uint8_t family; /* 0: on the free list */
 };
