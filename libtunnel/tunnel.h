@@ -22,6 +22,7 @@
 #include "base/candlist.h"
 #include "base/err.h"
 #include "base/now.h"
+#include "coord/relay.h"
 #include "member/card.h"
 #include "member/invite.h"
 #include "member/roster.h"
@@ -43,8 +44,11 @@ struct tn_node_memory {
     uint32_t peer_table_len;           /* a power of two, at least 2 * peer_cap */
     struct tn_allowed_node *allowed;   /* nodes of the cryptokey routing trie */
     uint32_t allowed_cap;              /* 2 for each allowed prefix are always enough */
+    uint32_t *allowed_head;            /* peer_cap entries */
     struct tn_member *members;         /* overlay only; may be NULL */
     uint32_t member_cap;
+    struct tn_relay_channel *channels; /* overlay only: one for each member that may be relayed to */
+    uint32_t channel_cap;              /* at most 65535 */
 };
 
 struct tn_node_config {
@@ -80,6 +84,9 @@ void tn_node_peer_set_endpoint(struct tn_node *n, uint32_t peer, const struct tn
 void tn_node_peer_set_keepalive(struct tn_node *n, uint32_t peer, uint16_t s, struct tn_now now);
 TN_MUST_CHECK int tn_node_allowed_add(struct tn_node *n, uint32_t peer, const uint8_t ip[16],
                                       bool v4, uint8_t bits);
+/* TN_ENOENT when the peer does not have exactly this prefix. */
+TN_MUST_CHECK int tn_node_allowed_remove(struct tn_node *n, uint32_t peer, const uint8_t ip[16],
+                                         bool v4, uint8_t bits);
 void tn_node_allowed_clear(struct tn_node *n, uint32_t peer);
 /* Calls back with each allowed prefix of a peer; v4 addresses are the first 4 bytes of ip. */
 void tn_node_allowed_each(const struct tn_node *n, uint32_t peer,
@@ -124,6 +131,9 @@ TN_MUST_CHECK int tn_node_set_card(struct tn_node *n, const struct tn_card *card
 TN_MUST_CHECK int tn_node_load_member(struct tn_node *n, const uint8_t *card, size_t len,
                                       struct tn_now now);
 const struct tn_member *tn_node_member(const struct tn_node *n, uint32_t i); /* NULL past the last */
+const struct tn_roster *tn_node_roster(const struct tn_node *n); /* for look-ups and the disk */
+/* The peer slot of a member, or TN_NO_PEER (ourselves, one that left). */
+uint32_t tn_node_member_peer(const struct tn_node *n, uint32_t member);
 /* Begins, or moves, the coordinator session; JOIN is sent by itself when it is not a member yet. */
 void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, struct tn_now now);
 /* Own host addresses with the UDP port; a change re-registers and punches anew. */

@@ -1,0 +1,213 @@
+/* The node's inside, shared by node_*.c and by nobody else.
+ *
+ *   node.c          memory, life, settings of the node
+ *   node_peer.c     settings of a peer, the table by public key
+ *   node_sched.c    who is due: a heap by deadline, a list of who has something to send, events
+ *   node_tx.c       a packet's walk out
+ *   node_rx.c       a datagram's walk in
+ *   node_tick.c     deadlines become wishes
+ *   node_out.c      wishes become datagrams
+ *   node_path.c     the paths of a member: relay, candidates, link messages
+ *   node_overlay.c  membership and the coordinator's answers
+ */
+#ifndef TN_NODE_H
+#define TN_NODE_H
+
+#include "base/bytes.h"
+#include "base/ct.h"
+#include "coord/client.h"
+#include "coord/relay.h"
+#include "crypto/crypto.h"
+#include "path/linkmsg.h"
+#define tn_route tn_way
+#include "path/paths.h"
+#undef tn_route
+#include "tunnel.h"
+#include "wg/allowed.h"
+#include "wg/cookie.h"
+#include "wg/keys.h"
+#include "wg/limit.h"
+#include "wg/noise.h"
+#include "wg/stamp.h"
+#include "wg/timers.h"
+
+/* what a peer wants to send; the low bits are TN_WISH_INITIATION and TN_WISH_KEEPALIVE */
+#define TN_WANTS_INITIATION TN_WISH_INITIATION
+#define TN_WANTS_KEEPALIVE TN_WISH_KEEPALIVE
+#define TN_WANTS_PATHS 0x100u   /* ask its paths for the next wish */
+#define TN_WANTS_PING 0x400u    /* the user's ping */
+
+struct tn_user_ping {
+    uint32_t token;
+    uint16_t size;
+    uint64_t txid;
+    uint64_t sent_us;
+    bool unsent;
+};
+
+struct tn_peer {
+    bool used;
+    bool queued; /* on the ready list */
+    uint32_t next_ready;
+    uint32_t heap_at; /* position in the heap, TN_NO_PEER: not in it */
+    uint64_t due_us;
+
+    struct tn_wg_handshake hs;
+    struct tn_keys keys;
+    struct tn_timers timers;
+    struct tn_cookie_maker cookie;
+    uint64_t last_handshake_unix_ns;
+    uint64_t tx_bytes, rx_bytes;
+    uint16_t keepalive_s;
+    unsigned wants;
+    bool blocked; /* an initiation found no way: it goes as soon as there is one */
+
+    /* a plain peer */
+    bool has_endpoint;
+    struct tn_addr endpoint;
+
+    /* a member */
+    bool is_member;
+    bool reachable;
+    uint16_t channel; /* relay channel, 0: none yet */
+    uint32_t member;
+    uint64_t direct_since_us;
+    uint32_t time_to_direct_us;
+    struct tn_paths paths;
+    struct tn_user_ping ping;
+};
+
+/* Small messages that must go out just as they are: responses and cookies. */
+#define TN_OUTBOX_LEN 32
+struct tn_outbox_item {
+    uint8_t data[TN_WG_INITIATION_LEN];
+    uint8_t len;
+    struct tn_way way;
+    uint32_t peer;
+};
+
+/* PONGs owed. Lost when full: the PING comes again. */
+#define TN_PONGS_LEN 16
+struct tn_pong_owed {
+    uint32_t peer;
+    struct tn_link_msg pong;
+    struct tn_way way;
+};
+
+#define TN_EVENTS_LEN 128
+#define TN_LIMIT_ENTRIES 1024
+
+struct tn_node {
+    struct tn_node_memory mem;
+    uint16_t mtu;
+    struct tn_rng rng;
+    uint8_t table_key[32]; /* of the hash over public keys */
+    struct tn_wg_local local;
+    struct tn_cookie_checker checker;
+    struct tn_load load;
+    struct tn_limit limit;
+    struct tn_limit_entry limit_entry[TN_LIMIT_ENTRIES];
+    struct tn_stamp stamp;
+    bool stamp_asked; /* TN_EV_STAMP is out and unanswered */
+    struct tn_allowed allowed;
+    uint32_t slot_mask; /* of an index: these bits are the peer's slot */
+    uint32_t heap_len;
+    uint32_t ready_head, ready_tail;
+
+    struct tn_outbox_item outbox[TN_OUTBOX_LEN];
+    uint32_t outbox_head, outbox_count;
+    struct tn_pong_owed pongs[TN_PONGS_LEN];
+    uint32_t pongs_head, pongs_count;
+    struct tn_event events[TN_EVENTS_LEN];
+    uint32_t events_head, events_count;
+    struct tn_counters counters;
+
+    bool overlay; /* a card was set */
+    bool member;  /* the coordinator knows us as one, in this session */
+    bool has_coordinator;
+    bool connected;
+    struct tn_coordinator coordinator;
+    struct tn_addr observed[2]; /* ours, by family: 0 IPv4, 1 IPv6 */
+    uint32_t coord_rtt_us;
+    uint8_t last_status;
+    uint64_t roster_seq;   /* the network's, as last heard */
+    uint64_t synced_seq;   /* up to here our roster is complete */
+    bool syncing;
+    uint64_t next_lookup_us; /* not before: lookups for strangers are rare */
+    struct tn_card card;
+    struct tn_roster roster;
+    uint64_t keepalive_us;
+    struct tn_coord_client coord;
+    struct tn_cand_wire own[TN_CANDLIST_MAX];
+    uint8_t own_count;
+};
+
+/* node_sched.c */
+void tn_sched_init(struct tn_node *n);
+void tn_sched_update(struct tn_node *n, uint32_t peer); /* its deadlines may have changed */
+void tn_sched_remove(struct tn_node *n, uint32_t peer);
+uint32_t tn_sched_first(const struct tn_node *n); /* TN_NO_PEER: none */
+void tn_sched_want(struct tn_node *n, uint32_t peer, unsigned wants);
+uint32_t tn_sched_next_ready(struct tn_node *n); /* takes it off the list */
+void tn_event_push(struct tn_node *n, const struct tn_event *e);
+
+/* node_peer.c */
+void tn_table_insert(struct tn_node *n, uint32_t peer);
+void tn_table_remove(struct tn_node *n, uint32_t peer);
+uint32_t tn_peer_new_index(struct tn_node *n, uint32_t peer);
+struct tn_peer *tn_peer_at(struct tn_node *n, uint32_t peer); /* NULL: empty or out of range */
+const struct tn_peer *tn_peer_look(const struct tn_node *n, uint32_t peer); /* the same, to read */
+
+/* node_tx.c: seals the packet in b for the peer's current session; TN_ENOKEY. Does not route. */
+int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data,
+               struct tn_now now);
+/* Counts it and puts the relay header in front where the way is the relay. TN_ENOENT: no way. */
+int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, struct tn_buf *b,
+                struct tn_now now, struct tn_route *route);
+/* The way that data to this peer takes now; false: none. */
+bool tn_tx_way(struct tn_node *n, uint32_t peer, struct tn_now now, struct tn_way *way);
+/* A handshake is wished for; it goes when the timers allow. */
+void tn_tx_want_handshake(struct tn_node *n, uint32_t peer, struct tn_now now);
+
+/* node_path.c: all do nothing for a plain peer */
+void tn_path_on_authentic(struct tn_node *n, uint32_t peer, const struct tn_way *way, size_t len,
+                          struct tn_now now);
+void tn_path_on_session(struct tn_node *n, uint32_t peer, bool up, struct tn_now now);
+void tn_path_on_data_sent(struct tn_node *n, uint32_t peer, size_t len, struct tn_now now);
+void tn_path_on_link(struct tn_node *n, uint32_t peer, const struct tn_way *way,
+                     const uint8_t *msg, size_t len, struct tn_now now);
+void tn_path_tick(struct tn_node *n, uint32_t peer, struct tn_now now);
+/* After anything that touched its paths: events out, wishes listed, deadline moved. */
+void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now);
+/* The next path wish as a datagram; false: none left. */
+bool tn_path_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
+                  struct tn_route *route);
+bool tn_path_poll_ping(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
+                       struct tn_route *route);
+bool tn_path_poll_pong(struct tn_node *n, struct tn_buf *b, struct tn_now now,
+                       struct tn_route *route);
+/* The relay of every member came or went, with the coordinator's session. */
+void tn_path_relay_changed(struct tn_node *n, bool up, struct tn_now now);
+/* A member's paths begin. */
+void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now);
+/* Candidates came with the word to punch in so many ms. */
+void tn_path_punch(struct tn_node *n, uint32_t peer, const struct tn_cand_wire *list, size_t count,
+                   uint16_t delay_ms, struct tn_now now);
+
+/* node_out.c: a small message that is ready to go. Lost when the outbox is full. */
+void tn_out_push(struct tn_node *n, uint32_t peer, const struct tn_way *way, const uint8_t *msg,
+                 size_t len);
+
+/* node_overlay.c */
+void tn_overlay_on_stranger(struct tn_node *n, const uint8_t wireguard_public[32],
+                            struct tn_now now);
+/* Nobody owns this inner address: perhaps a member that we have not met. */
+void tn_overlay_on_unknown_address(struct tn_node *n, const uint8_t ip[16], struct tn_now now);
+void tn_overlay_drain(struct tn_node *n, struct tn_now now); /* the client's events */
+/* A member's paths want a punch through the coordinator. */
+void tn_overlay_connect(struct tn_node *n, uint32_t peer, struct tn_now now);
+void tn_overlay_suspect(struct tn_node *n, struct tn_now now);
+/* The relay's channel of a member, bound when it is not; 0: none to be had. */
+uint16_t tn_overlay_channel(struct tn_node *n, uint32_t member, struct tn_now now);
+
+#endif

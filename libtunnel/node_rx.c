@@ -1,0 +1,326 @@
+/* A datagram's walk in: by its first bytes and exact length to the coordinator
+ * client, out of the relay's header (once), or to WireGuard. An unauthenticated
+ * datagram changes no state; the cheap checks come first. */
+#include "node.h"
+
+#include <string.h>
+
+struct arrival {
+    struct tn_now now;
+    struct tn_way way;
+    uint8_t *msg;
+    size_t len;
+};
+
+/* ---- sessions ---- */
+
+static void session_ready(struct tn_node *n, uint32_t peer, struct tn_now now)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+
+    p->last_handshake_unix_ns = now.unix_ns;
+    p->reachable = true;
+    p->blocked = false;
+    n->counters.handshakes++;
+    tn_timers_handshake_complete(&p->timers);
+    tn_path_on_session(n, peer, true, now);
+    tn_event_push(n, &(struct tn_event){.kind = TN_EV_SESSION, .peer = peer});
+    if (p->ping.unsent)
+        tn_sched_want(n, peer, TN_WANTS_PING);
+}
+
+/* Something authentic came: its sender is there, and, for a plain peer, has roamed there. */
+static void on_authentic(struct tn_node *n, uint32_t peer, const struct arrival *a)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+
+    p->rx_bytes += a->len;
+    tn_timers_any_authenticated_received(&p->timers);
+    tn_timers_any_authenticated_traversal(&p->timers, a->now.us);
+    if (!p->is_member) {
+        p->endpoint = a->way.addr;
+        p->has_endpoint = true;
+    }
+    tn_path_on_authentic(n, peer, &a->way, a->len, a->now);
+}
+
+/* ---- handshake messages ---- */
+
+/* mac1, and under load mac2 and the source's budget; answers with a cookie where that helps. */
+static bool may_work(struct tn_node *n, const struct arrival *a)
+{
+    enum tn_mac_verdict mac;
+    uint8_t reply[TN_WG_COOKIE_REPLY_LEN];
+    bool loaded;
+
+    if (!n->local.has_key)
+        return false;
+    mac = tn_cookie_check(&n->checker, a->msg, a->len, &a->way.addr, a->now.us);
+    if (mac == TN_MAC_INVALID) {
+        n->counters.drop_auth++;
+        return false;
+    }
+    loaded = tn_load_on_handshake(&n->load, a->now.us);
+    if (!loaded || a->way.via == TN_VIA_RELAY)
+        return true;
+    if (mac == TN_MAC_WITH_COOKIE && tn_limit_allow(&n->limit, &a->way.addr, a->now.us))
+        return true;
+    n->counters.drop_load++;
+    if (mac == TN_MAC_VALID) {
+        tn_cookie_create_reply(&n->checker, &n->rng, a->msg, a->len, &a->way.addr, a->now.us, reply);
+        tn_out_push(n, TN_NO_PEER, &a->way, reply, sizeof reply);
+    }
+    return false;
+}
+
+static void answer_initiation(struct tn_node *n, uint32_t peer, struct tn_noise_initiation *in,
+                              const struct arrival *a)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+    uint8_t response[TN_WG_RESPONSE_LEN];
+    struct tn_session session;
+
+    if (tn_noise_create_response(&p->hs, in, &n->rng, tn_peer_new_index(n, peer), a->now.us,
+                                 response, &session)) {
+        n->counters.drop_auth++;
+        return;
+    }
+    tn_keys_install(&p->keys, &session);
+    tn_session_wipe(&session);
+    tn_cookie_add_macs(&p->cookie, response, sizeof response, a->now.us);
+    tn_timers_session_derived(&p->timers, a->now.us);
+    tn_timers_any_authenticated_sent(&p->timers);
+    tn_timers_any_authenticated_traversal(&p->timers, a->now.us);
+    tn_out_push(n, peer, &a->way, response, sizeof response);
+}
+
+static void on_initiation(struct tn_node *n, const struct arrival *a)
+{
+    struct tn_noise_initiation in;
+    uint32_t peer;
+    int err;
+
+    if (!may_work(n, a))
+        return;
+    err = tn_noise_consume_initiation(&n->local, a->msg, &in);
+    if (err) {
+        n->counters.drop_auth++;
+        return;
+    }
+    peer = tn_node_peer_find(n, in.remote_static);
+    if (peer == TN_NO_PEER) {
+        n->counters.drop_auth++;
+        if (a->way.via == TN_VIA_RELAY)
+            tn_overlay_on_stranger(n, in.remote_static, a->now);
+        goto out;
+    }
+    err = tn_noise_accept_initiation(&n->mem.peers[peer].hs, &in, a->now.us);
+    if (err) {
+        if (err == TN_EREPLAY)
+            n->counters.drop_replay++;
+        else
+            n->counters.drop_auth++;
+        goto out;
+    }
+    on_authentic(n, peer, a);
+    answer_initiation(n, peer, &in, a);
+    tn_path_settle(n, peer, a->now);
+out:
+    tn_noise_initiation_wipe(&in);
+}
+
+static void on_response(struct tn_node *n, const struct arrival *a)
+{
+    uint32_t index = tn_wg_receiver(a->msg);
+    uint32_t peer = index & n->slot_mask;
+    struct tn_peer *p = tn_peer_at(n, peer);
+    struct tn_session session;
+
+    if (!p || !tn_noise_is_waiting(&p->hs, index)) {
+        n->counters.drop_no_session++;
+        return;
+    }
+    if (!may_work(n, a))
+        return;
+    if (tn_noise_consume_response(&n->local, &p->hs, a->msg, a->now.us, &session)) {
+        n->counters.drop_auth++;
+        return;
+    }
+    tn_keys_install(&p->keys, &session);
+    tn_session_wipe(&session);
+    tn_timers_session_derived(&p->timers, a->now.us);
+    on_authentic(n, peer, a);
+    session_ready(n, peer, a->now);
+    /* the responder may not speak before it has heard from us under the new keys */
+    tn_sched_want(n, peer, TN_WANTS_KEEPALIVE);
+    tn_path_settle(n, peer, a->now);
+}
+
+static void on_cookie(struct tn_node *n, const struct arrival *a)
+{
+    uint32_t index = tn_wg_receiver(a->msg);
+    struct tn_peer *p = tn_peer_at(n, index & n->slot_mask);
+
+    if (!p || (!tn_noise_is_waiting(&p->hs, index) && !tn_keys_find(&p->keys, index)) ||
+        tn_cookie_consume_reply(&p->cookie, a->msg, a->now.us))
+        n->counters.drop_auth++;
+}
+
+/* ---- data ---- */
+
+/* The packet's own length, without WireGuard's padding; 0 where its header lies. */
+static size_t inner_len(const uint8_t *ip, size_t len)
+{
+    size_t total = 0;
+
+    if (len >= 20 && ip[0] >> 4 == 4) {
+        total = tn_get_be16(ip + 2);
+        if (total < 20)
+            total = 0;
+    } else if (len >= 40 && ip[0] >> 4 == 6) {
+        total = 40u + tn_get_be16(ip + 4);
+    }
+    return total <= len ? total : 0;
+}
+
+static enum tn_verdict deliver(struct tn_node *n, uint32_t peer, struct tn_buf *b)
+{
+    const uint8_t *ip = tn_buf_data(b);
+    size_t len = inner_len(ip, b->len);
+    uint32_t owner;
+
+    if (!len) {
+        n->counters.drop_malformed++;
+        return TN_DROP;
+    }
+    /* cryptokey routing: who sent it must own the address that it says it comes from */
+    owner = ip[0] >> 4 == 4 ? tn_allowed_lookup4(&n->allowed, ip + 12)
+                            : tn_allowed_lookup6(&n->allowed, ip + 8);
+    if (owner != peer) {
+        n->counters.drop_source++;
+        return TN_DROP;
+    }
+    b->len = len;
+    return TN_DELIVER;
+}
+
+static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_buf *b,
+                                  const struct arrival *a)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+
+    if (!b->len)
+        return TN_CONSUMED; /* a keepalive */
+    if (p->is_member && tn_link_is_message(tn_buf_data(b), b->len)) {
+        tn_path_on_link(n, peer, &a->way, tn_buf_data(b), b->len, a->now);
+        return TN_CONSUMED;
+    }
+    tn_timers_data_received(&p->timers, a->now.us);
+    return deliver(n, peer, b);
+}
+
+static int open_data(struct tn_node *n, struct tn_peer *p, const struct arrival *a, unsigned *news)
+{
+    struct tn_keypair *kp = tn_keys_find(&p->keys, tn_wg_receiver(a->msg));
+    uint64_t counter = tn_session_counter(a->msg);
+    int err;
+
+    if (!kp) {
+        n->counters.drop_no_session++;
+        return TN_ENOKEY;
+    }
+    err = tn_keys_check_received(kp, a->now.us, counter);
+    if (err) {
+        n->counters.drop_replay++;
+        return err;
+    }
+    err = tn_session_open(&kp->session, a->msg, a->len);
+    if (err) {
+        n->counters.drop_auth++;
+        return err;
+    }
+    err = tn_keys_commit_received(&p->keys, kp, a->now.us, counter, news);
+    if (err)
+        n->counters.drop_replay++;
+    return err;
+}
+
+static enum tn_verdict on_data(struct tn_node *n, struct tn_buf *b, const struct arrival *a,
+                               uint32_t *out_peer)
+{
+    uint32_t peer = tn_wg_receiver(a->msg) & n->slot_mask;
+    struct tn_peer *p = tn_peer_at(n, peer);
+    enum tn_verdict verdict;
+    unsigned news = 0;
+
+    if (!p) {
+        n->counters.drop_no_session++;
+        return TN_DROP;
+    }
+    if (open_data(n, p, a, &news))
+        return TN_DROP;
+    *out_peer = peer;
+    n->counters.rx_packets++;
+    on_authentic(n, peer, a);
+    if (news & TN_KEYS_CONFIRMED)
+        session_ready(n, peer, a->now);
+    if (news & TN_KEYS_WANTS_REKEY)
+        tn_tx_want_handshake(n, peer, a->now);
+    b->off += TN_WG_HEADER_LEN;
+    b->len -= TN_WG_DATA_OVERHEAD;
+    verdict = on_content(n, peer, b, a);
+    tn_path_settle(n, peer, a->now);
+    return verdict;
+}
+
+/* ---- the first bytes ---- */
+
+static enum tn_verdict on_wireguard(struct tn_node *n, struct tn_buf *b, struct arrival *a,
+                                    uint32_t *peer)
+{
+    a->msg = tn_buf_data(b);
+    a->len = b->len;
+    switch (tn_wg_classify(a->msg, a->len)) {
+    case TN_WG_INITIATION:
+        on_initiation(n, a);
+        return TN_CONSUMED;
+    case TN_WG_RESPONSE:
+        on_response(n, a);
+        return TN_CONSUMED;
+    case TN_WG_COOKIE_REPLY:
+        on_cookie(n, a);
+        return TN_CONSUMED;
+    case TN_WG_DATA:
+        return on_data(n, b, a, peer);
+    case TN_WG_NONE:
+        break;
+    }
+    n->counters.drop_malformed++;
+    return TN_DROP;
+}
+
+enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
+                            struct tn_now now, uint32_t *peer)
+{
+    struct arrival a = {.now = now, .way = {.via = TN_VIA_DIRECT, .addr = *src}};
+    uint8_t first = b->len ? tn_buf_data(b)[0] : 0;
+    int err;
+
+    if (first == TN_CTL_RELAY) {
+        if (!n->has_coordinator || tn_coord_client_open_relay(&n->coord, src, b)) {
+            n->counters.drop_malformed++;
+            return TN_DROP;
+        }
+        n->counters.rx_relay++;
+        a.way = (struct tn_way){.via = TN_VIA_RELAY};
+        return on_wireguard(n, b, &a, peer);
+    }
+    if (n->has_coordinator && tn_ctl_is_control(tn_buf_data(b), b->len)) {
+        err = tn_coord_client_on_datagram(&n->coord, src, tn_buf_data(b), b->len, now);
+        tn_overlay_drain(n, now);
+        return err ? TN_DROP : TN_CONSUMED;
+    }
+    if (first == TN_CTL_PUNCH)
+        return TN_CONSUMED;
+    return on_wireguard(n, b, &a, peer);
+}

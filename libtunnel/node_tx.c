@@ -1,0 +1,135 @@
+/* An inner packet's walk out: who owns its destination, is there a session,
+ * pad and seal in place, which way. Nothing is copied. */
+#include "node.h"
+
+#include <string.h>
+
+static uint32_t owner_of(struct tn_node *n, const struct tn_buf *b, struct tn_now now)
+{
+    const uint8_t *ip = tn_buf_data(b);
+    struct tn_addr to;
+    uint32_t peer;
+
+    if (b->len >= 20 && ip[0] >> 4 == 4) {
+        peer = tn_allowed_lookup4(&n->allowed, ip + 16);
+        to = tn_addr_v4(ip + 16, 0);
+    } else if (b->len >= 40 && ip[0] >> 4 == 6) {
+        peer = tn_allowed_lookup6(&n->allowed, ip + 24);
+        to = tn_addr_v6(ip + 24, 0);
+    } else {
+        n->counters.drop_malformed++;
+        return TN_NO_PEER;
+    }
+    if (peer == TN_ALLOWED_NONE) {
+        n->counters.drop_no_route++;
+        tn_overlay_on_unknown_address(n, to.ip, now);
+        return TN_NO_PEER;
+    }
+    return peer;
+}
+
+bool tn_tx_way(struct tn_node *n, uint32_t peer, struct tn_now now, struct tn_way *way)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+
+    if (!p->is_member) {
+        way->via = TN_VIA_DIRECT;
+        way->addr = p->endpoint;
+        return p->has_endpoint;
+    }
+    tn_paths_route(&p->paths, &now, way);
+    return way->via != TN_VIA_NONE;
+}
+
+int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, struct tn_buf *b,
+                struct tn_now now, struct tn_route *route)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+
+    route->ttl = 0;
+    p->tx_bytes += b->len;
+    n->counters.tx_packets++;
+    if (way->via == TN_VIA_DIRECT) {
+        route->to = way->addr;
+        return 0;
+    }
+    if (way->via != TN_VIA_RELAY || !p->channel)
+        return TN_ENOENT;
+    n->counters.tx_relay++;
+    return tn_coord_client_push_relay(&n->coord, p->channel, b, &route->to, now);
+}
+
+/* Padding hides the packet's exact length (paper, 5.4.6); tail room was promised by the caller. */
+static int pad(const struct tn_node *n, struct tn_buf *b)
+{
+    size_t zeros = tn_wg_padding(b->len, n->mtu);
+
+    if (tn_buf_tailroom(b) < zeros + TN_TAG_LEN)
+        return TN_ENOSPC;
+    memset(tn_buf_data(b) + b->len, 0, zeros);
+    b->len += zeros;
+    return 0;
+}
+
+int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data, struct tn_now now)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+    struct tn_keypair *kp = tn_keys_for_sending(&p->keys, now.us);
+    uint64_t counter;
+    bool wants_rekey;
+    size_t inner;
+    int err;
+
+    if (!kp)
+        return TN_ENOKEY;
+    err = pad(n, b);
+    if (!err)
+        err = tn_keys_plan_send(kp, now.us, &counter, &wants_rekey);
+    if (err)
+        return err;
+    inner = b->len;
+    if (!tn_buf_push(b, TN_WG_HEADER_LEN))
+        return TN_ENOSPC;
+    tn_session_seal(&kp->session, counter, tn_buf_data(b), inner);
+    b->len += TN_TAG_LEN;
+    if (is_data)
+        tn_timers_data_sent(&p->timers, &n->rng, now.us);
+    tn_timers_any_authenticated_sent(&p->timers);
+    tn_timers_any_authenticated_traversal(&p->timers, now.us);
+    if (wants_rekey)
+        tn_tx_want_handshake(n, peer, now);
+    return 0;
+}
+
+void tn_tx_want_handshake(struct tn_node *n, uint32_t peer, struct tn_now now)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+
+    if (tn_timers_may_initiate(&p->timers, now.us))
+        tn_sched_want(n, peer, TN_WANTS_INITIATION);
+}
+
+enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now now,
+                            struct tn_route *route, uint32_t *peer)
+{
+    uint32_t slot = owner_of(n, b, now);
+    struct tn_way way;
+    enum tn_verdict verdict = TN_SEND;
+
+    if (slot == TN_NO_PEER)
+        return TN_DROP;
+    *peer = slot;
+    tn_path_on_data_sent(n, slot, b->len, now);
+    if (!tn_keys_for_sending(&n->mem.peers[slot].keys, now.us) || !tn_tx_way(n, slot, now, &way)) {
+        tn_tx_want_handshake(n, slot, now);
+        verdict = TN_STAGE;
+        goto settle;
+    }
+    if (tn_tx_seal(n, slot, b, true, now) || tn_tx_route(n, slot, &way, b, now, route)) {
+        n->counters.drop_no_session++;
+        verdict = TN_DROP;
+    }
+settle:
+    tn_path_settle(n, slot, now);
+    return verdict;
+}
