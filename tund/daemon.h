@@ -57,13 +57,12 @@ struct tund {
     struct stage stage;
     struct sources sources; /* which of our addresses each remote talks to */
     struct uapi *uapi;      /* NULL: not served */
-    int netns_fd;           /* the namespace in which we were started */
-    uint32_t fwmark;
 
-    uv_timer_t timer;
-    uv_timer_t heartbeat; /* notices a sleep, or a jump of the clock */
-    uv_signal_t sigterm, sigint, sighup;
-    struct tn_now last_beat;
+    int timer_fd; /* CLOCK_BOOTTIME: fires at once after a sleep that passed the deadline */
+    uint64_t timer_us;  /* what it is armed to, or TN_NEVER */
+    uint64_t slept_us;  /* boottime minus monotonic, as last seen */
+    uv_poll_t *timer_poll, *tun_poll;
+    uv_signal_t *sigterm, *sigint, *sighup;
     uint8_t *out_mem; /* what tn_poll_out builds into */
     uint8_t *tun_mem; /* what the TUN is read into */
     struct tund_hooks hooks; /* hooks.ctx is the overlay */

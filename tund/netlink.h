@@ -26,6 +26,9 @@ void nl_close(struct nl *n);
 
 /* mtu 0 leaves it alone. */
 TN_MUST_CHECK int nl_link_up(struct nl *n, const char *ifname, uint32_t mtu);
+/* The kernel shall not give the link an IPv6 link-local address: as for a WireGuard interface of
+ * the kernel, there is nobody to solicit. -EAFNOSUPPORT or -EINVAL where there is no IPv6. */
+TN_MUST_CHECK int nl_link_no_link_local(struct nl *n, const char *ifname);
 /* 0 where there is no such link. */
 uint32_t nl_link_index(const char *ifname);
 
@@ -49,8 +52,9 @@ struct nl_addr {
 };
 /* The host's addresses that a peer could reach: of links that are up, without loopback and
  * link-local addresses, without tentative, deprecated or duplicate ones, and without those of
- * `skip_ifname` (our own TUN; may be NULL) and of other tunnels without a link layer. IPv6 privacy
- * addresses come before the stable one of the same link. *count is what was found, at most cap. */
+ * `skip_ifname` (our own TUN; may be NULL) and of other TUN and WireGuard interfaces. Links with a
+ * default route come first, and of one link IPv6 privacy addresses before the stable ones. *count
+ * is how many were written, at most cap. */
 TN_MUST_CHECK int nl_addr_list(struct nl *n, const char *skip_ifname, struct nl_addr *out,
                                uint32_t cap, uint32_t *count);
 

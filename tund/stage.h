@@ -24,6 +24,7 @@ struct stage {
     uint32_t peer_cap;
     struct stage_chunk *chunk;
     uint32_t free_first;  /* + 1; chunks given back */
+    uint32_t used;        /* chunks in queues */
     uint32_t fresh;       /* chunks never used yet begin here: their memory is untouched */
     uint64_t dropped;     /* packets */
 };

@@ -1,6 +1,7 @@
 /* The tunnel's UDP sockets: one for each family, on the same port, our own
  * non-blocking descriptors under uv_poll. Used by tund and tund-coord. Sends at
- * once or says why not; never queues. All functions return 0 or a negative errno. */
+ * once or says why not; never queues. The sockets belong to the network namespace of
+ * the process, wherever the TUN has been moved to. All functions return 0 or a negative errno. */
 #ifndef TUND_UDP_H
 #define TUND_UDP_H
 
@@ -33,7 +34,6 @@ struct udp_config {
     uint16_t port;       /* 0: one that is free, the same for both families */
     struct tn_addr bind; /* zero: all addresses of both families; else one address, one family */
     uint32_t fwmark;     /* 0: none */
-    int netns_fd;        /* -1, or open them in this network namespace (and come back) */
 };
 
 struct udp_socket; /* heap, one per family; outlives its handle's close */

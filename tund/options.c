@@ -1,0 +1,187 @@
+/* How it works: getopt_long over one table; every number is checked against its
+ * range; a sentence in `why` says what was wrong. Nothing secret can be given
+ * here: keys come through the userspace API or the state directory. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define PEERS_DEFAULT 256
+#define PEERS_MAX 65536
+#define MTU_MIN 576
+#define MTU_MAX 65400 /* what still fits a UDP datagram, sealed and relayed */
+
+const char options_help[] =
+    "Usage: tund [OPTION]... IFNAME\n"
+    "Makes the tunnel interface IFNAME. Alone it is a WireGuard interface, to be set up\n"
+    "with wg or wg-quick; with --state it is a node of the overlay in that directory.\n"
+    "\n"
+    "  -f, --foreground     stay in the foreground and log to standard error\n"
+    "      --state DIR      be the overlay node whose state is in DIR (see tundctl)\n"
+    "      --port UDPPORT   UDP port to listen on (0, the default: any that is free)\n"
+    "      --mtu N          MTU of the interface (default 1420; 1400 with --state)\n"
+    "      --peers N        room for N peers (default 256)\n"
+    "      --log-level L    silent, error, warn, info, debug or trace (default info)\n"
+    "      --version        print the version\n"
+    "  -h, --help           print this\n"
+    "\n"
+    "Examples:\n"
+    "  tund wg0                                  then: wg setconf wg0 FILE; ip link set wg0 up\n"
+    "  WG_QUICK_USERSPACE_IMPLEMENTATION=tund wg-quick up wg0\n"
+    "  tund -f --log-level debug wg0             see what it does\n"
+    "  tund tund0 --state /var/lib/tund/home     an overlay node (tundctl create or join first)\n"
+    "\n"
+    "Environment: LOG_LEVEL as --log-level; WG_PROCESS_FOREGROUND=1 as -f.\n"
+    "Exit codes: 0 well; 1 failed; 2 wrong usage; 3 not permitted, or no /dev/net/tun;\n"
+    "  4 interface, port or state in use; 5 the clock is before 2024.\n";
+
+enum { OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_LOG_LEVEL, OPT_VERSION };
+
+static const struct option long_options[] = {
+    {"foreground", no_argument, NULL, 'f'},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"port", required_argument, NULL, OPT_PORT},
+    {"mtu", required_argument, NULL, OPT_MTU},
+    {"peers", required_argument, NULL, OPT_PEERS},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+struct parse {
+    struct tund_options *out;
+    char *why;
+    size_t why_len;
+};
+
+static enum options_result bad(struct parse *p, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static enum options_result bad(struct parse *p, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(p->why, p->why_len, fmt, ap);
+    va_end(ap);
+    return OPTIONS_BAD;
+}
+
+static bool number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+    uint64_t v = 0;
+
+    if (!*text || strlen(text) > 9)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        v = v * 10 + (uint64_t)(*text - '0');
+    }
+    if (v < min || v > max)
+        return false;
+    *out = (uint32_t)v;
+    return true;
+}
+
+static enum options_result take(struct parse *p, int opt, const char *arg)
+{
+    uint32_t v;
+
+    switch (opt) {
+    case 'f':
+        p->out->foreground = true;
+        return OPTIONS_RUN;
+    case OPT_STATE:
+        if (!*arg)
+            return bad(p, "--state needs a directory");
+        p->out->state_dir = arg;
+        return OPTIONS_RUN;
+    case OPT_PORT:
+        if (!number(arg, 0, UINT16_MAX, &v))
+            return bad(p, "--port wants a number from 0 to 65535");
+        p->out->port = (uint16_t)v;
+        p->out->port_given = true;
+        return OPTIONS_RUN;
+    case OPT_MTU:
+        if (!number(arg, MTU_MIN, MTU_MAX, &v))
+            return bad(p, "--mtu wants a number from %d to %d", MTU_MIN, MTU_MAX);
+        p->out->mtu = (uint16_t)v;
+        return OPTIONS_RUN;
+    case OPT_PEERS:
+        if (!number(arg, 1, PEERS_MAX, &v))
+            return bad(p, "--peers wants a number from 1 to %d", PEERS_MAX);
+        p->out->peers = v;
+        return OPTIONS_RUN;
+    case OPT_LOG_LEVEL:
+        if (!log_level_parse(arg, &p->out->log_level))
+            return bad(p, "--log-level wants silent, error, warn, info, debug or trace");
+        return OPTIONS_RUN;
+    case OPT_VERSION:
+        return OPTIONS_VERSION;
+    case 'h':
+        return OPTIONS_HELP;
+    default:
+        return bad(p, "unknown option, or one without its value; see tund --help");
+    }
+}
+
+/* What Linux takes as the name of an interface (dev_valid_name), and `wg` as part of a path. */
+static enum options_result take_ifname(struct parse *p, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (!len || len >= sizeof p->out->ifname)
+        return bad(p, "an interface name has 1 to %zu characters", sizeof p->out->ifname - 1);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)name[i];
+
+        if (c <= ' ' || c >= 127 || c == '/' || c == ':' || c == '%')
+            return bad(p, "an interface name is made of letters, digits and -_.=+");
+    }
+    if (!strcmp(name, ".") || !strcmp(name, ".."))
+        return bad(p, "\"%s\" cannot be an interface name", name);
+    memcpy(p->out->ifname, name, len + 1);
+    return OPTIONS_RUN;
+}
+
+static void take_environment(struct tund_options *out)
+{
+    const char *level = getenv("LOG_LEVEL");
+    const char *foreground = getenv("WG_PROCESS_FOREGROUND");
+
+    if (level && !log_level_parse(level, &out->log_level))
+        out->log_level = LOG_LEVEL_INFO; /* as wireguard-go: what it does not know is the default */
+    if (foreground && !strcmp(foreground, "1"))
+        out->foreground = true;
+}
+
+enum options_result options_parse(int argc, char **argv, struct tund_options *out, char *why,
+                                  size_t why_len)
+{
+    struct parse p = {.out = out, .why = why, .why_len = why_len};
+    int opt;
+
+    memset(out, 0, sizeof *out);
+    out->peers = PEERS_DEFAULT;
+    out->log_level = LOG_LEVEL_INFO;
+    take_environment(out);
+    optind = 0; /* glibc: begin anew, also after an earlier call */
+    opterr = 0;
+    while ((opt = getopt_long(argc, argv, "fh", long_options, NULL)) != -1) {
+        enum options_result r = take(&p, opt, optarg);
+
+        if (r != OPTIONS_RUN)
+            return r;
+    }
+    if (optind == argc)
+        return bad(&p, "which interface? for example: tund wg0 (see tund --help)");
+    if (optind + 1 < argc)
+        return bad(&p, "one interface name is enough, but \"%.40s\" follows", argv[optind + 1]);
+    return take_ifname(&p, argv[optind]);
+}

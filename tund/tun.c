@@ -1,0 +1,87 @@
+/* How it works: one queue on /dev/net/tun, one packet for each read and write, no
+ * packet information header. The interface lives as long as the descriptor, also when
+ * it is moved to another network namespace; when somebody deletes it, reads and writes
+ * answer EBADFD (Documentation/networking/tuntap.rst, drivers/net/tun.c). */
+#include "tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int set_mtu(const char *ifname, uint16_t mtu)
+{
+    struct ifreq ifr;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    memset(&ifr, 0, sizeof ifr);
+    strncpy(ifr.ifr_name, ifname, sizeof ifr.ifr_name - 1);
+    ifr.ifr_mtu = mtu;
+    if (ioctl(fd, SIOCSIFMTU, &ifr))
+        err = -errno;
+    close(fd);
+    return err;
+}
+
+int tun_open(struct tun *t, const char *ifname, uint16_t mtu)
+{
+    struct ifreq ifr;
+    int fd, err;
+
+    memset(&ifr, 0, sizeof ifr);
+    if (strlen(ifname) >= sizeof ifr.ifr_name)
+        return -ENAMETOOLONG;
+    fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    strncpy(ifr.ifr_name, ifname, sizeof ifr.ifr_name - 1);
+    ifr.ifr_flags = IFF_TUN | IFF_NO_PI;
+    if (ioctl(fd, TUNSETIFF, &ifr)) {
+        /* EINVAL: there is an interface of this name that is no TUN. */
+        err = errno == EINVAL ? -EEXIST : -errno;
+        goto out;
+    }
+    err = set_mtu(ifr.ifr_name, mtu);
+    if (err)
+        goto out;
+    t->fd = fd;
+    memcpy(t->ifname, ifr.ifr_name, sizeof t->ifname);
+    return 0;
+out:
+    close(fd);
+    return err;
+}
+
+void tun_close(struct tun *t)
+{
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+}
+
+int tun_read(struct tun *t, void *buf, size_t cap)
+{
+    ssize_t n;
+
+    do
+        n = read(t->fd, buf, cap);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : (int)n;
+}
+
+int tun_write(struct tun *t, const void *buf, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = write(t->fd, buf, len);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
