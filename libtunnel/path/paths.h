@@ -58,42 +58,49 @@ struct tn_paths_config {
     uint64_t idle_beat_us;  /* heartbeat of an idle direct path; 0: the default of 20 s */
 };
 
-enum { TN_PROBE_ROWS = 5, TN_PATHS_ROWS = 2 };
+enum { TN_PROBE_ROWS = 5 };
 
 /* One way that can be probed: a candidate or the relay. Private to path/; read `c` through tn_paths_cand. */
 struct tn_probe {
     struct tn_cand c;
-    uint64_t row[TN_PROBE_ROWS]; /* deadlines, see paths_priv.h */
+    uint64_t row[TN_PROBE_ROWS]; /* deadlines, named in paths_priv.h */
     struct {
         uint64_t txid;
         uint64_t sent_us; /* 0: free */
         bool full;
     } sent[TN_PROBE_RING];
-    uint8_t sent_at;     /* next slot of the ring */
-    uint8_t punch_step;
-    uint8_t ping_step;
-    uint8_t full_count;  /* full-size PINGs of this round, or of this re-check */
-    uint8_t missed;      /* heartbeats in a row that were not answered */
-    uint8_t lost_probes; /* since it was lost */
-    uint64_t round_us;   /* when the round began; 0: none */
-    uint64_t heard_us;   /* the first authentic packet of this round; 0: none */
-    bool used, punch_due, small_due, full_due;
+    uint64_t fresh_us;     /* the last authentic packet that still counts; 0 after a change of network */
+    uint64_t ping_us;      /* the last small PING sent */
+    uint64_t full_us;      /* the last full-size PING sent */
+    uint64_t round_us;     /* when the round began; 0: none is on */
+    uint64_t ping_base_us; /* what the round's PINGs are timed from */
+    uint64_t revive_us;    /* an authentic packet begins no round of PINGs before that */
+    uint64_t hold_us;      /* a path that flaps is not chosen before that */
+    uint64_t chosen_us;    /* when it last became the path in use */
+    uint8_t sent_at;       /* next place of the ring */
+    uint8_t punch_step, ping_step;
+    uint8_t full_count;    /* full-size PINGs since the last that was answered, or since the round began */
+    uint8_t missed;        /* PINGs in a row that were not answered in time */
+    uint8_t lost_tries;    /* probes since it was lost */
+    uint8_t flaps;         /* times in a row that it was lost soon after it had been chosen */
+    bool used, heard, punch_due, punch_low, small_due, full_due;
 };
 
 struct tn_paths {
     struct tn_paths_config cfg;
     struct tn_probe cand[TN_PATHS_CAND_MAX];
     struct tn_probe relay;
-    int best; /* index of the direct path in use, -1: none */
-    bool relay_up, relay_suspect, session_up;
-    bool connect_wanted; /* a search is on, CONNECT is repeated while data flows */
+    int best;  /* index of the direct path in use, -1: none */
+    int spare; /* index of the one in use before it was lost, -1: none */
+    bool relay_up, relay_suspect, session_up, connect_forced;
     uint8_t connect_tries;
-    uint8_t poll_from;
-    uint16_t round_tokens; /* rounds that may still be spent on addresses that never answered */
+    uint64_t connect_us;      /* when CONNECT is next wanted; TN_NEVER */
+    uint64_t connect_gate_us; /* not before that */
+    uint32_t round_tokens;    /* rounds that may be spent on addresses that never answered */
     uint64_t round_refill_us;
     uint64_t data_us;   /* the last data sent; 0 never */
-    uint64_t search_us; /* when the search began; 0: none is on */
-    uint64_t row[TN_PATHS_ROWS];
+    uint64_t search_us; /* when the search for a direct path began; 0: none is on */
+    uint64_t next_us;   /* what tn_paths_next answers */
     struct tn_path_event state; /* as it is */
     uint8_t told_via;           /* as it was last reported */
     struct tn_addr told_addr;
@@ -137,7 +144,7 @@ void tn_paths_tick(struct tn_paths *p, const struct tn_now *now);
 /* The next thing to send; false when there is none. `rng` makes the txids. */
 bool tn_paths_poll(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *now,
                    struct tn_path_wish *out);
-/* When tn_paths_tick is due: tn_now.us, 0 when something waits to be polled, TN_NEVER. */
+/* When tn_paths_tick is due: tn_now.us, 0 when something waits to be polled, TN_NEVER. Constant time. */
 uint64_t tn_paths_next(const struct tn_paths *p);
 /* Which way data goes now; constant time, called per packet. */
 void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_route *out);

@@ -1,0 +1,188 @@
+/* Which way data takes, and when the coordinator is asked for help.
+ *
+ * Any checked direct path is better than the relay; among checked ones the lowest
+ * round-trip time wins, which finds the LAN by itself. A change between two that work
+ * needs a gain of 2 ms or a tenth, whichever is more, measured just now on both.
+ *
+ * The path in use (`best`) stays in use while it is idle, but a *stale* one (nothing
+ * authentic for 4 s) is not believed: data takes the relay for the one round trip
+ * that the PING needs. Without a relay it is used all the same, and so is, for ten
+ * minutes, a lost one (`spare`): there is nothing to lose. Nothing that was never
+ * checked is ever used.
+ *
+ * CONNECT is wanted while data flows and there is no direct path: at once, then after
+ * 1, 2, 4 .. 60 s, each longer or shorter by up to a quarter. */
+#include <string.h>
+
+#include "paths_priv.h"
+
+bool tn_paths_is_active(const struct tn_paths *p, const struct tn_now *now)
+{
+    return p->data_us && now->us - p->data_us < TN_ACTIVE_US;
+}
+
+static bool is_better(uint32_t rtt_us, uint32_t than_us)
+{
+    uint32_t gain_us = than_us / 10;
+
+    gain_us = gain_us > TN_MS(2) ? gain_us : (uint32_t)TN_MS(2);
+    return rtt_us + gain_us <= than_us;
+}
+
+/* May it be chosen at this moment? */
+static bool is_eligible(const struct tn_paths *p, const struct tn_probe *pr,
+                        const struct tn_now *now)
+{
+    if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0)
+        return false;
+    if (!pr->c.last_pong_us || now->us - pr->c.last_pong_us > TN_STALE_US)
+        return false;
+    return !p->relay_up || (now->us >= pr->hold_us && pr->c.rtt_us <= TN_RTT_USABLE_MAX_US);
+}
+
+static int find_fastest(const struct tn_paths *p, const struct tn_now *now)
+{
+    int found = -1;
+
+    for (int i = 0; i < TN_PATHS_CAND_MAX; i++) {
+        if (!is_eligible(p, &p->cand[i], now))
+            continue;
+        if (found < 0 || p->cand[i].c.rtt_us < p->cand[found].c.rtt_us)
+            found = i;
+    }
+    return found;
+}
+
+static void take_best(struct tn_paths *p, int i, const struct tn_now *now)
+{
+    struct tn_probe *pr = &p->cand[i];
+
+    p->best = i;
+    p->spare = -1;
+    pr->chosen_us = now->us;
+    pr->full_count = 0;
+    p->connect_tries = 0;
+    p->connect_forced = false;
+    p->connect_us = TN_NEVER;
+    tn_probe_wake(p, pr, now);
+    if (pr->row[TN_ROW_BEAT] == TN_NEVER && p->session_up)
+        pr->row[TN_ROW_BEAT] = now->us + p->cfg.idle_beat_us;
+}
+
+/* After the path in use was lost: what else there is, or the relay and a new search. */
+static void leave_direct(struct tn_paths *p, const struct tn_now *now)
+{
+    p->search_us = now->us;
+    if (!tn_paths_is_active(p, now))
+        return;
+    tn_paths_want_connect(p, true, now);
+    tn_probe_wake(p, &p->relay, now);
+}
+
+static void set_state(struct tn_paths *p, const struct tn_now *now)
+{
+    struct tn_path_event e = { 0 };
+
+    if (p->best >= 0) {
+        e.via = TN_VIA_DIRECT;
+        e.addr = p->cand[p->best].c.addr;
+    } else {
+        e.via = p->relay_up ? TN_VIA_RELAY : TN_VIA_NONE;
+    }
+    if (e.via == p->state.via && tn_addr_equal(&e.addr, &p->state.addr))
+        return;
+    e.at_us = now->us;
+    if (e.via == TN_VIA_DIRECT) {
+        e.search_us = p->search_us ? now->us - p->search_us : 0;
+        p->search_us = 0;
+    }
+    p->state = e;
+}
+
+void tn_paths_choose(struct tn_paths *p, const struct tn_now *now)
+{
+    const struct tn_probe *best = p->best >= 0 ? &p->cand[p->best] : NULL;
+    int i = find_fastest(p, now);
+    bool was_direct = p->state.via == TN_VIA_DIRECT;
+
+    if (best && best->c.verdict != TN_CAND_CHECKED) {
+        p->best = -1;
+        best = NULL;
+    }
+    if (i >= 0 && i != p->best) {
+        const struct tn_cand *c = &p->cand[i].c;
+
+        if (!best || is_better(c->rtt_us, best->c.rtt_us) ||
+            (best->missed > 0 && c->last_pong_us > best->c.last_pong_us))
+            take_best(p, i, now);
+    }
+    if (was_direct && p->best < 0)
+        leave_direct(p, now);
+    set_state(p, now);
+}
+
+bool tn_paths_take_event(struct tn_paths *p, struct tn_path_event *out)
+{
+    if (p->told_via == p->state.via && tn_addr_equal(&p->told_addr, &p->state.addr))
+        return false;
+    p->told_via = p->state.via;
+    p->told_addr = p->state.addr;
+    *out = p->state;
+    return true;
+}
+
+void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_route *out)
+{
+    int direct = p->best;
+
+    memset(out, 0, sizeof *out);
+    if (direct >= 0) {
+        if (p->relay_up && !p->relay_suspect && now->us - p->cand[direct].fresh_us > TN_STALE_US)
+            direct = -1;
+    } else if (!p->relay_up && p->spare >= 0 && tn_probe_is_full_ok(&p->cand[p->spare], now)) {
+        direct = p->spare;
+    }
+    if (direct >= 0) {
+        out->via = TN_VIA_DIRECT;
+        out->addr = p->cand[direct].c.addr;
+    } else if (p->relay_up) {
+        out->via = TN_VIA_RELAY;
+    }
+}
+
+static bool is_connect_wanted(const struct tn_paths *p, const struct tn_now *now)
+{
+    if (p->connect_forced)
+        return true;
+    return p->best < 0 && p->data_us && now->us - p->data_us < TN_CONNECT_ACTIVE_US;
+}
+
+void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now *now)
+{
+    if (at_once) {
+        p->connect_tries = 0;
+        p->connect_gate_us = now->us;
+    }
+    p->connect_us = p->connect_gate_us > now->us ? p->connect_gate_us : now->us;
+}
+
+bool tn_paths_take_connect(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *now)
+{
+    uint64_t wait_us;
+
+    if (!tn_deadline_take(&p->connect_us, now->us))
+        return false;
+    if (!is_connect_wanted(p, now)) {
+        tn_paths_renew_next(p);
+        return false;
+    }
+    p->connect_forced = false;
+    wait_us = p->connect_tries < 6 ? TN_S(1) << p->connect_tries : TN_CONNECT_MAX_US;
+    if (p->connect_tries < UINT8_MAX)
+        p->connect_tries++;
+    p->connect_gate_us = now->us + wait_us - wait_us / 4 +
+                         tn_rng_below(rng, (uint32_t)(wait_us / 2) + 1);
+    p->connect_us = p->connect_gate_us;
+    tn_paths_renew_next(p);
+    return true;
+}

@@ -1,0 +1,111 @@
+/* What the files of paths_*.c share; nobody else includes it.
+ *
+ *   paths.c         conditions, events, tick, poll: the doors of paths.h
+ *   paths_table.c   the table of candidates: merge, evict
+ *   paths_punch.c   rounds: punches, then PINGs, then a verdict
+ *   paths_probe.c   PINGs, PONGs, heartbeats, loss
+ *   paths_choose.c  which path data takes, when CONNECT is wanted
+ */
+#ifndef TN_PATH_PATHS_PRIV_H
+#define TN_PATH_PATHS_PRIV_H
+
+#include "../base/deadline.h"
+#include "paths.h"
+
+enum tn_probe_row {
+    TN_ROW_PUNCH,  /* the next punch of a round */
+    TN_ROW_PING,   /* the next PINGs of a round */
+    TN_ROW_END,    /* the round is over */
+    TN_ROW_BEAT,   /* heartbeat, or a look at a lost path */
+    TN_ROW_ANSWER, /* an answer to a PING of a path in use is overdue */
+};
+
+/* docs/PROTOCOL.md section 5 */
+#define TN_PUNCH_STEPS 4 /* one with low TTL, three in full */
+#define TN_PUNCH_GAP_US TN_MS(20)
+#define TN_PING_STEPS 6
+#define TN_ROUND_LAST_PING_US TN_MS(800)
+#define TN_ROUND_WAIT_US TN_S(1) /* for the answer to the last PING */
+#define TN_ROUND_NO_SESSION_US TN_S(10)
+#define TN_PUNCH_DELAY_MAX_US TN_S(2)
+#define TN_SILENT_ROUNDS_MAX 3
+#define TN_QUIET_US TN_S(600)
+#define TN_FULL_TRIES 4
+#define TN_FULL_GAP_US TN_MS(40)
+
+/* Worst case of loss while data flows: the path dies just after an answer. One beat, one overdue answer
+ * and the retries: 1 + 0.9 + 2 * 0.25 = 2.4 s; 2.9 s where packets still come in. The bar is 3 s. */
+#define TN_BEAT_ACTIVE_US TN_S(1)
+#define TN_ANSWER_MIN_US TN_MS(200)
+#define TN_ANSWER_MAX_US TN_MS(900)
+#define TN_RETRY_US TN_MS(250)
+#define TN_MISSES_MAX 3
+#define TN_MISSES_LIVELY_MAX 5
+#define TN_LIVELY_US TN_MS(500)
+
+#define TN_ACTIVE_US TN_S(2)        /* data was sent within that: the path is in use */
+#define TN_BEAT_IDLE_US TN_S(20)
+#define TN_FOREIGN_BEAT_US TN_S(5)  /* what came in that long after our PING is not its answer */
+#define TN_BEAT_OTHER_US TN_S(20)   /* checked candidates that are not in use, while data flows */
+#define TN_STALE_US TN_S(4)
+#define TN_CHECK_VALID_US TN_S(600) /* a full-size answer counts that long on the same address */
+#define TN_RECHECK_US TN_S(60)      /* a path in use is tried in full size again */
+#define TN_LOST_TRY_MAX_US TN_S(20)
+#define TN_REVIVE_US TN_S(10)
+#define TN_PONG_VALID_US TN_S(5)    /* answers that come later count for nothing */
+#define TN_RTT_USABLE_MAX_US TN_MS(1400) /* slower ones cannot be watched within the bar */
+#define TN_FLAP_US TN_S(30)
+#define TN_CONNECT_MAX_US TN_S(60)
+#define TN_CONNECT_ACTIVE_US TN_S(5)
+
+#define TN_ROUND_TOKENS_MAX 30
+#define TN_ROUND_TOKEN_US TN_S(10)
+
+/* table */
+struct tn_probe *tn_table_find(struct tn_paths *p, const struct tn_addr *addr);
+struct tn_probe *tn_table_add(struct tn_paths *p, const struct tn_addr *addr, uint8_t origin,
+                              const struct tn_now *now);
+void tn_probe_init(struct tn_probe *pr, const struct tn_now *now);
+
+/* punch */
+void tn_round_begin(struct tn_paths *p, struct tn_probe *pr, bool punch, uint64_t delay_us,
+                    const struct tn_now *now);
+void tn_round_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+void tn_round_ping(struct tn_probe *pr, const struct tn_now *now);
+void tn_round_session(struct tn_probe *pr, const struct tn_now *now);
+void tn_round_finish(struct tn_probe *pr, bool answered, const struct tn_now *now);
+void tn_tokens_refill(struct tn_paths *p, const struct tn_now *now);
+
+/* probe */
+bool tn_probe_is_full_ok(const struct tn_probe *pr, const struct tn_now *now);
+/* True: something is due now that was not. */
+bool tn_probe_heard(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, bool full,
+                   const struct tn_now *now);
+void tn_probe_emit(struct tn_paths *p, struct tn_probe *pr, struct tn_rng *rng,
+                   const struct tn_now *now, struct tn_path_wish *out);
+void tn_probe_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+void tn_probe_silence(struct tn_probe *pr);
+/* Brings the beat forward when data begins to flow; asks at once where the path may be stale. */
+void tn_probe_wake(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+
+/* Every door that may change a deadline ends with this. */
+void tn_paths_renew_next(struct tn_paths *p);
+
+/* choose */
+bool tn_paths_is_active(const struct tn_paths *p, const struct tn_now *now);
+void tn_paths_choose(struct tn_paths *p, const struct tn_now *now);
+void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now *now);
+
+static inline bool tn_paths_is_relay(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return pr == &p->relay;
+}
+
+static inline bool tn_paths_is_best(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return p->best >= 0 && pr == &p->cand[p->best];
+}
+
+#endif
