@@ -164,7 +164,7 @@ void tn_node_peer_set_keepalive(struct tn_node *n, uint32_t peer, uint16_t s, st
     tn_sched_update(n, peer);
 }
 
-int tn_node_allowed_add(struct tn_node *n, uint32_t peer, const uint8_t ip[16], bool v4,
+int tn_node_allowed_add(struct tn_node *n, uint32_t peer, const uint8_t *ip, bool v4,
                         uint8_t bits)
 {
     struct tn_prefix prefix = {.family = v4 ? 4 : 6, .cidr = bits};
@@ -175,7 +175,7 @@ int tn_node_allowed_add(struct tn_node *n, uint32_t peer, const uint8_t ip[16], 
     return tn_allowed_insert(&n->allowed, &prefix, peer);
 }
 
-int tn_node_allowed_remove(struct tn_node *n, uint32_t peer, const uint8_t ip[16], bool v4,
+int tn_node_allowed_remove(struct tn_node *n, uint32_t peer, const uint8_t *ip, bool v4,
                            uint8_t bits)
 {
     struct tn_prefix prefix = {.family = v4 ? 4 : 6, .cidr = bits};

@@ -82,10 +82,11 @@ void tn_node_peer_set_psk(struct tn_node *n, uint32_t peer, const uint8_t psk[32
 void tn_node_peer_set_endpoint(struct tn_node *n, uint32_t peer, const struct tn_addr *a);
 /* Seconds, 0 is off. A keepalive goes out at once when it is switched on. */
 void tn_node_peer_set_keepalive(struct tn_node *n, uint32_t peer, uint16_t s, struct tn_now now);
-TN_MUST_CHECK int tn_node_allowed_add(struct tn_node *n, uint32_t peer, const uint8_t ip[16],
+/* ip: 4 bytes where v4 is set, else 16. TN_EINVAL, TN_ENOSPC. Takes it away from any other peer. */
+TN_MUST_CHECK int tn_node_allowed_add(struct tn_node *n, uint32_t peer, const uint8_t *ip,
                                       bool v4, uint8_t bits);
 /* TN_ENOENT when the peer does not have exactly this prefix. */
-TN_MUST_CHECK int tn_node_allowed_remove(struct tn_node *n, uint32_t peer, const uint8_t ip[16],
+TN_MUST_CHECK int tn_node_allowed_remove(struct tn_node *n, uint32_t peer, const uint8_t *ip,
                                          bool v4, uint8_t bits);
 void tn_node_allowed_clear(struct tn_node *n, uint32_t peer);
 /* Calls back with each allowed prefix of a peer; v4 addresses are the first 4 bytes of ip. */

@@ -221,7 +221,7 @@ static int find(struct world *w, int from, struct tn_addr *src, struct tn_addr *
 {
     int site = w->host[from].nat;
 
-    *local = true;
+    *local = site >= 0;
     for (;;) {
         int host = host_with_ip(w, dst, site);
         struct world_nat *nat;

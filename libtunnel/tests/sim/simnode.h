@@ -1,0 +1,105 @@
+/* Whole nodes and a whole coordinator in the simulated world: what the unit
+ * tests of node_*.c and the simulations are written with. Every datagram goes
+ * through tn_from_net and tn_poll_out, as in a program. */
+#ifndef TN_SIM_SIMNODE_H
+#define TN_SIM_SIMNODE_H
+
+#include "libtunnel/coord/server.h"
+#include "libtunnel/node.h"
+#include "libtunnel/tunnel.h"
+#include "memstore.h"
+#include "world.h"
+
+#define SIM_NODES 8
+#define SIM_PEERS 16
+#define SIM_STAGED 8
+#define SIM_PORT 41641
+#define SIM_PACKET_LEN 1500
+
+struct sim;
+
+struct simnode {
+    struct sim *sim;
+    bool used;
+    int host;
+    uint32_t slot_of_member; /* of the last sim_send */
+    struct tn_node *node;
+    struct tn_node_memory mem;
+    uint8_t wg_priv[32], wg_pub[32], identity_seed[32];
+    struct tn_card card;
+    uint64_t stamp_ceiling_ns; /* what this machine has on its disk */
+    struct {
+        bool used;
+        uint32_t peer;
+        size_t len;
+        uint8_t data[SIM_PACKET_LEN];
+    } staged[SIM_STAGED];
+    /* what came */
+    uint64_t delivered, delivered_bytes;
+    uint8_t last[SIM_PACKET_LEN];
+    size_t last_len;
+    uint64_t last_delivered_us, longest_gap_us;
+    uint64_t events[TN_EV_UPDATED + 1]; /* count by kind */
+    struct tn_event last_event[TN_EV_UPDATED + 1];
+    uint64_t direct_at_us, relay_at_us;
+};
+
+struct simcoord {
+    struct sim *sim;
+    int host;
+    bool up;
+    uint8_t private_key[32], public_key[32];
+    struct tn_server *server;
+    struct tn_server_memory mem;
+    struct tn_memstore store;
+    uint64_t relayed;
+    /* a hostile coordinator may rewrite what it is about to answer; false: drop it */
+    bool (*tamper)(void *ctx, struct sim *s, struct tn_server_out *out);
+    void *tamper_ctx;
+    const uint8_t *canary; /* never to be seen in a datagram that is relayed */
+    size_t canary_len;
+    uint64_t canary_seen;
+};
+
+struct sim {
+    struct world *w;
+    struct simnode node[SIM_NODES];
+    struct simcoord coord;
+    uint8_t network_seed[32], network_public[32];
+    uint8_t next_host; /* of the IPv4 prefix 10.77.0.0/24 */
+};
+
+struct sim *sim_new(uint64_t seed);
+void sim_free(struct sim *s);
+/* A seed for this run: SIM_SEED of the environment, or `fallback`; printed. */
+uint64_t sim_seed(uint64_t fallback);
+
+void sim_add_coordinator(struct sim *s, const char *ip, uint32_t delay_us);
+void sim_coordinator_stop(struct sim *s);  /* forgets all but its store */
+void sim_coordinator_start(struct sim *s);
+
+/* A plain WireGuard node with a key, no peer. */
+int sim_add_plain(struct sim *s, const char *ip, int nat, uint32_t delay_us);
+/* Both ways, whole address space of the other's 10.66.0.N/32; endpoint of b is known to a. */
+void sim_peer_plain(struct sim *s, int a, int b, const uint8_t psk[32]);
+void sim_make_cert(struct sim *s, const char *name, const uint8_t invite_seed[32],
+                   struct tn_cert *cert);
+/* A member that redeems an invite of the network; starts at once. */
+int sim_add_member(struct sim *s, const char *name, const char *ip, int nat, uint32_t delay_us);
+/* The machine restarts: everything but keys, card and stamp ceiling is lost. */
+void sim_restart(struct sim *s, int i);
+
+/* An IPv4 packet of len bytes (at least 28) with `tag` in its payload. */
+void sim_send(struct sim *s, int from, int to, size_t len, uint32_t tag);
+bool sim_last_tag_is(const struct simnode *n, uint32_t tag);
+struct tn_addr sim_inner_address(const struct sim *s, int i);
+/* The slot of `to` in `from`, or TN_NO_PEER. */
+uint32_t sim_peer_slot(const struct sim *s, int from, int to);
+enum tn_path_kind sim_path(const struct sim *s, int from, int to);
+
+void sim_run(struct sim *s, uint64_t for_us);
+/* Until done(ctx) holds; false when it does not within max_us. */
+bool sim_run_until(struct sim *s, bool (*done)(void *ctx), void *ctx, uint64_t max_us);
+void sim_pump(struct sim *s, int i);
+
+#endif
