@@ -1,0 +1,58 @@
+# What a story does to the network while programs run on it.
+
+# lab_wire SITE SETTING...: changes the site's internet link, e.g.
+# "delay=50 ab.loss=5"; ab is from the home to the internet. "coord" is the
+# coordinator's link. "stats" prints counts.
+lab_wire() {
+    local site=$1
+    shift
+    "$LAB_TOOLS/wirectl" "$LAB_DIR/wire/$site" "$@"
+}
+
+# lab_link SITE down|up: pulls the plug of its internet link, and puts it back.
+lab_link() {
+    case $2 in
+    down) lab_wire "$1" cut=1 >/dev/null ;;
+    up) lab_wire "$1" cut=0 >/dev/null ;;
+    *) lab_die "lab_link $1: down or up, not \"$2\"" ;;
+    esac
+}
+
+# Where packets from A to B pass, and by which interfaces: "NETNS FROM TO".
+lab_meeting_point() {
+    local a=$1 b=$2 netns=inet
+    if [[ ${LAB_CARRIER[$a]} == "${LAB_CARRIER[$b]}" && ${LAB_CARRIER[$a]} ]]; then
+        netns=${LAB_CARRIER[$a]}
+    else
+        a=${LAB_CARRIER[$a]:-$a}
+        b=${LAB_CARRIER[$b]:-$b}
+    fi
+    echo "$netns s${LAB_NUMBER[$a]} s${LAB_NUMBER[$b]}"
+}
+
+lab_cut_change() {
+    local netns from to
+    read -r netns from to < <(lab_meeting_point "$2" "$3")
+    lab_exec "$netns" nft "$1" element inet cut pairs "{ $from . $to }"
+}
+
+# lab_cut_one_way A B: from now on no UDP goes from home A straight to home B. It
+# is lost in the middle of the internet: the routers at both ends keep what they
+# have mapped, and traffic by way of the coordinator passes as before.
+lab_cut_one_way() { lab_cut_change add "$1" "$2"; }
+lab_restore_one_way() { lab_cut_change delete "$1" "$2"; }
+
+# lab_cut A B, lab_restore A B: the same both ways.
+lab_cut() {
+    lab_cut_one_way "$1" "$2"
+    lab_cut_one_way "$2" "$1"
+}
+lab_restore() {
+    lab_restore_one_way "$1" "$2"
+    lab_restore_one_way "$2" "$1"
+}
+
+# lab_forget SITE: its router forgets every mapping, as after a power cut.
+lab_forget() {
+    lab_nat "$1" "${LAB_KIND[$1]}"
+}
