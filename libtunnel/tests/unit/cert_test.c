@@ -59,7 +59,9 @@ static void a_name_is_1_to_63_of_small_letters_digits_and_inner_dashes(void **st
 {
     char name[65];
     unsigned inner = 0;
-    unsigned edge = 0;
+    unsigned first = 0;
+    unsigned last = 0;
+    unsigned alone = 0;
 
     (void)state;
     memset(name, 'a', sizeof(name));
@@ -69,12 +71,14 @@ static void a_name_is_1_to_63_of_small_letters_digits_and_inner_dashes(void **st
         char text[3] = {'a', (char)c, 'a'};
 
         inner += tn_name_is_valid(text, 3);
-        text[0] = (char)c;
-        edge += tn_name_is_valid(text, 1);
-        assert_int_equal(tn_name_is_valid(text, 1), tn_name_is_valid(text + 1, 2));
+        first += tn_name_is_valid(text + 1, 2);
+        last += tn_name_is_valid(text, 2);
+        alone += tn_name_is_valid(text + 1, 1);
     }
     assert_int_equal(inner, 37);
-    assert_int_equal(edge, 36);
+    assert_int_equal(first, 36);
+    assert_int_equal(last, 36);
+    assert_int_equal(alone, 36);
 }
 
 /* Whether a certificate with this address would be signed at all. */
@@ -227,6 +231,33 @@ static void a_certificate_cut_anywhere_or_with_one_byte_more_is_refused(void **s
     assert_memory_equal(&back, &before, sizeof(back));
 }
 
+/* A NUL behind a name leaves the decoded name, and so what was signed, as it was. */
+static void a_nul_in_a_name_makes_no_second_encoding(void **state)
+{
+    struct tn_cert c;
+    struct tn_cert back;
+    uint8_t bytes[TN_CERT_MAX_LEN];
+    uint8_t longer[TN_CERT_MAX_LEN];
+    size_t name_at = 1 + 1 + 32 + 16 + 32 + 8 + 4 + 1 + 16;
+    size_t len;
+    size_t end;
+
+    (void)state;
+    fix_cert(&c, FIX_NETWORK, 1);
+    assert_int_equal(tn_cert_encode(&c, bytes, sizeof(bytes), &len), 0);
+    assert_int_equal(bytes[name_at], strlen(c.name));
+    for (int which = 0; which < 2; which++) {
+        end = name_at + 1 + bytes[name_at];
+        memcpy(longer, bytes, end);
+        longer[end] = '\0';
+        memcpy(longer + end + 1, bytes + end, len - end);
+        longer[name_at]++;
+        assert_int_equal(tn_cert_decode(&back, longer, len + 1), TN_EINVAL);
+        name_at = end; /* the network's name follows */
+    }
+    assert_int_equal(name_at + 64, len); /* both names were met */
+}
+
 static void a_certificate_with_any_bit_flipped_does_not_verify(void **state)
 {
     struct tn_cert c;
@@ -313,6 +344,7 @@ int main(void)
         cmocka_unit_test(names_without_an_end_or_against_the_rule_are_not_signed),
         cmocka_unit_test(the_longest_and_the_shortest_names_fit),
         cmocka_unit_test(a_certificate_cut_anywhere_or_with_one_byte_more_is_refused),
+        cmocka_unit_test(a_nul_in_a_name_makes_no_second_encoding),
         cmocka_unit_test(a_certificate_with_any_bit_flipped_does_not_verify),
         cmocka_unit_test(a_certificate_of_another_network_is_denied),
         cmocka_unit_test(an_invite_expires_after_its_last_second),

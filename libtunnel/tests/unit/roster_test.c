@@ -198,6 +198,11 @@ static void name_and_addresses_of_who_has_left_are_free_again(void **state)
     assert_int_equal(offer_member(&w, 1, TN_EPOCH_LEFT), TN_ROSTER_LEFT);
     assert_int_equal(offer(&w, &c), 0);
     assert_ptr_equal(tn_roster_find_name(&w.roster, "node-1", 6), &w.members[1]);
+    /* The other way round too: who meets the heir first still learns that the first one left. */
+    begin(&w);
+    assert_int_equal(offer(&w, &c), 0);
+    assert_int_equal(offer_member(&w, 1, TN_EPOCH_LEFT), TN_ROSTER_ADDED);
+    assert_ptr_equal(tn_roster_find_name(&w.roster, "node-1", 6), &w.members[0]);
 }
 
 static void the_invite_of_who_has_left_stays_used(void **state)
@@ -225,6 +230,7 @@ static void a_card_that_joined_after_its_invite_ended_is_refused(void **state)
 {
     struct world w;
     struct tn_card c;
+    struct tn_roster_result result;
 
     (void)state;
     begin(&w);
@@ -232,9 +238,13 @@ static void a_card_that_joined_after_its_invite_ended_is_refused(void **state)
     c.joined_at_s = FIX_NOT_AFTER_S + 1;
     assert_int_equal(fix_card_sign(&c, 1, 1), 0);
     refuse(&w, &c, TN_EEXPIRED);
+    /* Not only because that is the future: whatever the time is, and when it is not known. */
+    assert_int_equal(tn_roster_offer(&w.roster, &c, FIX_NOT_AFTER_S + 10, &result), TN_EEXPIRED);
+    assert_int_equal(tn_roster_offer(&w.roster, &c, 0, &result), TN_EEXPIRED);
+    assert_int_equal(tn_roster_restore(&w.roster, &c, 1, &result), TN_EEXPIRED);
     c.joined_at_s = FIX_NOT_AFTER_S;
     assert_int_equal(fix_card_sign(&c, 1, 1), 0);
-    assert_int_equal(tn_roster_offer(&w.roster, &c, 0, &(struct tn_roster_result){0}), 0);
+    assert_int_equal(tn_roster_offer(&w.roster, &c, 0, &result), 0);
 }
 
 static void an_invite_that_ended_since_is_no_reason_to_refuse(void **state)

@@ -61,6 +61,8 @@ static void every_mistake_in_an_address_is_refused(void **state)
         "tund://host:0/" KEY,
         "tund://host:01/" KEY,
         "tund://host:65536/" KEY,
+        "tund://host:65537/" KEY,
+        "tund://host:99999/" KEY,
         "tund://host:777777/" KEY,
         "tund://host:7a/" KEY,
         "tund://host:-7/" KEY,
