@@ -58,16 +58,17 @@ struct tund {
     struct sources sources; /* which of our addresses each remote talks to */
     struct uapi *uapi;      /* NULL: not served */
 
-    int timer_fd; /* CLOCK_BOOTTIME: fires at once after a sleep that passed the deadline */
-    uint64_t timer_us;  /* what it is armed to, or TN_NEVER */
-    uint64_t slept_us;  /* boottime minus monotonic, as last seen */
-    uv_poll_t *timer_poll, *tun_poll;
-    uv_signal_t *sigterm, *sigint, *sighup;
+    int timer_fd;      /* CLOCK_BOOTTIME: fires at once after a sleep that passed the deadline */
+    uint64_t timer_us; /* what it is armed to, or TN_NEVER */
+    uint64_t slept_us; /* boottime minus monotonic, as last seen */
+    uv_poll_t timer_poll, tun_poll;
+    uv_signal_t sigterm, sigint, sighup;
+    int handle_count; /* of the five above: those that are initialised, in this order */
     uint8_t *out_mem; /* what tn_poll_out builds into */
     uint8_t *tun_mem; /* what the TUN is read into */
     struct tund_hooks hooks; /* hooks.ctx is the overlay */
     const struct udp_source *answering; /* the datagram being worked on, or NULL */
-    bool pumping, pump_again, stopping;
+    bool loop_open, started, pumping, pump_again, stopping;
     int exit_code;
     char failure[256];
 };

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -233,7 +234,7 @@ int nl_monitor_start(struct nl_monitor **out, uv_loop_t *loop, const char *skip_
     m->cb = cb;
     m->ctx = ctx;
     if (skip_ifname) {
-        strncpy(m->skip_ifname, skip_ifname, sizeof m->skip_ifname - 1);
+        snprintf(m->skip_ifname, sizeof m->skip_ifname, "%s", skip_ifname);
         m->has_skip = true;
     }
     err = nl_open(&m->nl);

@@ -2,6 +2,7 @@
  * that does not listen any more is no reason to fail, so errors end here. */
 #include "notify.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,6 @@ void notify_send(const char *state)
         return;
     if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-        log_debug("the service manager does not listen: %m");
+        log_debug("the service manager does not listen: %s", strerror(errno));
     close(fd);
 }

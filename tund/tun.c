@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -22,7 +23,7 @@ static int set_mtu(const char *ifname, uint16_t mtu)
     if (fd < 0)
         return -errno;
     memset(&ifr, 0, sizeof ifr);
-    strncpy(ifr.ifr_name, ifname, sizeof ifr.ifr_name - 1);
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", ifname);
     ifr.ifr_mtu = mtu;
     if (ioctl(fd, SIOCSIFMTU, &ifr))
         err = -errno;
@@ -41,7 +42,7 @@ int tun_open(struct tun *t, const char *ifname, uint16_t mtu)
     fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    strncpy(ifr.ifr_name, ifname, sizeof ifr.ifr_name - 1);
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", ifname);
     ifr.ifr_flags = IFF_TUN | IFF_NO_PI;
     if (ioctl(fd, TUNSETIFF, &ifr)) {
         /* EINVAL: there is an interface of this name that is no TUN. */

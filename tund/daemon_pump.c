@@ -1,0 +1,290 @@
+/* How it works: push, pull until dry, sleep. The TUN and each UDP socket push a bounded
+ * batch per wake, so none starves the others. A data packet is pushed and gone; what
+ * the node wants to send besides (handshakes, keepalives, answers) is pulled
+ * after the batch, or at once when a datagram was meant for the node itself, so that the
+ * answer can leave from the address that was asked.
+ *
+ * Packets without a session are staged, and pushed once more when the session is there.
+ *
+ * The timer is a timerfd on CLOCK_BOOTTIME, which goes on while the machine sleeps: a deadline
+ * that passed meanwhile fires on waking. That boottime has run ahead of monotonic
+ * time is how a sleep is noticed. */
+#include "daemon_pump.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define PACKET_MEM_LEN (TN_BUF_HEADROOM + TUN_PACKET_MAX + TN_BUF_TAILROOM)
+#define SLEEP_MIN_US TN_S(1)
+
+/* ---- time ---- */
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+struct tn_now tund_now(void)
+{
+    return (struct tn_now){.us = clock_ns(CLOCK_BOOTTIME) / 1000,
+                           .unix_ns = clock_ns(CLOCK_REALTIME)};
+}
+
+static uint64_t slept_us(void)
+{
+    return (clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC)) / 1000;
+}
+
+static void arm_timer(struct tund *t)
+{
+    const char *name = NULL;
+    uint64_t due = tn_next_deadline(t->node, &name);
+    struct itimerspec its = {0};
+
+    if (due == t->timer_us)
+        return;
+    if (due != TN_NEVER) {
+        its.it_value.tv_sec = (time_t)(due / 1000000);
+        its.it_value.tv_nsec = due ? (long)(due % 1000000) * 1000 : 1; /* all zero would disarm it */
+    }
+    if (timerfd_settime(t->timer_fd, TFD_TIMER_ABSTIME, &its, NULL)) {
+        log_error("the timer cannot be set: %s", strerror(errno));
+        return;
+    }
+    t->timer_us = due;
+    log_trace("next: %s", name ? name : "nothing");
+}
+
+/* ---- out ---- */
+
+/* The source address was right when we learned it and is not now. */
+static bool is_source_trouble(int err)
+{
+    return err == -EINVAL || err == -EADDRNOTAVAIL || err == -ENETUNREACH || err == -EHOSTUNREACH;
+}
+
+static void send_datagram(struct tund *t, const struct tn_buf *b, const struct tn_route *route,
+                          struct tn_now now)
+{
+    const struct tn_addr *local = sources_find(&t->sources, &route->to);
+    char text[ADDR_TEXT_LEN];
+    int err;
+
+    if (t->answering && tn_addr_equal(&t->answering->remote, &route->to))
+        local = &t->answering->local;
+    err = udp_send(&t->udp, tn_buf_data(b), b->len, &route->to, route->ttl, local);
+    if (local && is_source_trouble(err)) {
+        sources_forget(&t->sources, &route->to);
+        err = udp_send(&t->udp, tn_buf_data(b), b->len, &route->to, route->ttl, NULL);
+    }
+    if (!err || err == -EAGAIN || err == -ENOBUFS)
+        return; /* a full buffer loses a datagram, as a full link would; udp counts it */
+    log_trace("to %s: %s", addr_text(&route->to, text), strerror(-err));
+    tn_on_send_error(t->node, &route->to, now);
+}
+
+static bool drain_out(struct tund *t, struct tn_now now)
+{
+    struct tn_buf b = {.mem = t->out_mem, .cap = PACKET_MEM_LEN};
+    struct tn_route route;
+    bool any = false;
+
+    while (tn_poll_out(t->node, &b, now, &route)) {
+        send_datagram(t, &b, &route, now);
+        any = true;
+    }
+    return any;
+}
+
+/* One packet from tun_mem, of len bytes, on its way. False: it was staged. */
+static bool push_packet(struct tund *t, size_t len, struct tn_now now)
+{
+    struct tn_buf b = {
+        .mem = t->tun_mem, .cap = PACKET_MEM_LEN, .off = TN_BUF_HEADROOM, .len = len};
+    struct tn_route route;
+    uint32_t peer;
+
+    switch (tn_from_tun(t->node, &b, now, &route, &peer)) {
+    case TN_SEND:
+        send_datagram(t, &b, &route, now);
+        return true;
+    case TN_STAGE:
+        stage_push(&t->stage, peer, t->tun_mem + TN_BUF_HEADROOM, len);
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void flush_staged(struct tund *t, uint32_t peer, struct tn_now now)
+{
+    /* A packet that is staged again goes to the end: no more than were there at first. */
+    for (uint32_t left = stage_count(&t->stage, peer); left; left--) {
+        size_t len = stage_pop(&t->stage, peer, t->tun_mem + TN_BUF_HEADROOM, TUN_PACKET_MAX);
+
+        if (!len || !push_packet(t, len, now))
+            return;
+    }
+}
+
+/* ---- events ---- */
+
+static void on_event(struct tund *t, const struct tn_event *ev, struct tn_now now)
+{
+    if (ev->kind == TN_EV_SESSION)
+        flush_staged(t, ev->peer, now);
+    else if (ev->kind == TN_EV_GAVE_UP)
+        stage_drop(&t->stage, ev->peer);
+    if (t->hooks.on_event)
+        t->hooks.on_event(t->hooks.ctx, ev);
+}
+
+static bool drain_events(struct tund *t, struct tn_now now)
+{
+    struct tn_event ev;
+    bool any = false;
+
+    while (tn_poll_event(t->node, &ev)) {
+        on_event(t, &ev, now);
+        any = true;
+    }
+    return any;
+}
+
+void tund_pump(struct tund *t)
+{
+    bool any;
+
+    if (t->pumping) {
+        t->pump_again = true;
+        return;
+    }
+    t->pumping = true;
+    do {
+        struct tn_now now = tund_now();
+
+        t->pump_again = false;
+        any = drain_events(t, now);
+        any = drain_out(t, now) || any;
+    } while (any || t->pump_again);
+    t->pumping = false;
+    arm_timer(t);
+}
+
+/* ---- in: UDP ---- */
+
+static void deliver(struct tund *t, const struct tn_buf *b)
+{
+    int err = tun_write(&t->tun, tn_buf_data(b), b->len);
+
+    /* EIO: the interface is down. The packet is lost, as it would be on a link that is down. */
+    if (err)
+        log_trace("to %s: %s", t->ifname, strerror(-err));
+}
+
+static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct udp_source *from)
+{
+    struct tund *t = ctx;
+    uint32_t peer = TN_NO_PEER;
+    enum tn_verdict verdict;
+
+    t->answering = from;
+    verdict = tn_from_net(t->node, b, &from->remote, tund_now(), &peer);
+    /* A peer is named only when the datagram proved to be his. */
+    if (peer != TN_NO_PEER && verdict != TN_DROP)
+        sources_learn(&t->sources, &from->remote, &from->local);
+    if (verdict == TN_DELIVER)
+        deliver(t, b);
+    else if (verdict == TN_CONSUMED)
+        tund_pump(t);
+    t->answering = NULL;
+}
+
+static void on_batch_end(void *ctx, struct udp *u)
+{
+    tund_pump(ctx);
+}
+
+void tund_pump_udp_handler(struct tund *t, struct udp_handler *out)
+{
+    *out = (struct udp_handler){.ctx = t, .on_datagram = on_datagram, .on_batch_end = on_batch_end};
+}
+
+/* ---- in: TUN ---- */
+
+/* False: there is nothing more to read for now. */
+static bool read_packet(struct tund *t)
+{
+    int len = tun_read(&t->tun, t->tun_mem + TN_BUF_HEADROOM, TUN_PACKET_MAX);
+
+    if (len > 0)
+        push_packet(t, (size_t)len, tund_now());
+    if (len != -EBADFD)
+        return len > 0;
+    log_info("interface %s was deleted: stopping", t->ifname);
+    tund_stop(t, TUND_EXIT_OK);
+    return false;
+}
+
+static void on_tun(uv_poll_t *poll, int status, int events)
+{
+    struct tund *t = poll->data;
+
+    for (int i = 0; i < TUN_BATCH && read_packet(t); i++)
+        ;
+    if (t->stopping)
+        return;
+    /* libuv stops a handle on POLLERR; if the interface is there after all, go on. */
+    if (status < 0)
+        uv_poll_start(poll, UV_READABLE, on_tun);
+    tund_pump(t);
+}
+
+/* ---- in: time and place ---- */
+
+void tund_pump_network_changed(void *ctx)
+{
+    struct tund *t = ctx;
+
+    if (t->stopping)
+        return;
+    log_debug("the host's addresses or routes changed, or it slept");
+    sources_clear(&t->sources);
+    tn_on_network_change(t->node, tund_now());
+    if (t->hooks.on_network_change)
+        t->hooks.on_network_change(t->hooks.ctx);
+    tund_pump(t);
+}
+
+static void on_timer(uv_poll_t *poll, int status, int events)
+{
+    struct tund *t = poll->data;
+    uint64_t fired, slept = slept_us();
+
+    if (read(t->timer_fd, &fired, sizeof fired) < 0 && errno != EAGAIN)
+        log_error("the timer cannot be read: %s", strerror(errno));
+    t->timer_us = TN_NEVER; /* it fires once */
+    tn_tick(t->node, tund_now());
+    if (slept > t->slept_us + SLEEP_MIN_US)
+        tund_pump_network_changed(t);
+    t->slept_us = slept;
+    tund_pump(t);
+}
+
+int tund_pump_start(struct tund *t)
+{
+    int err;
+
+    t->slept_us = slept_us();
+    t->timer_poll.data = t->tun_poll.data = t;
+    err = uv_poll_start(&t->timer_poll, UV_READABLE, on_timer);
+    return err ? err : uv_poll_start(&t->tun_poll, UV_READABLE, on_tun);
+}

@@ -1,0 +1,12 @@
+/* What happens in the loop: inside of daemon*.c only; the rest calls tund_pump. */
+#ifndef TUND_DAEMON_PUMP_H
+#define TUND_DAEMON_PUMP_H
+
+#include "daemon.h"
+
+void tund_pump_udp_handler(struct tund *t, struct udp_handler *out);
+/* Starts to watch the TUN and the timer. */
+TN_MUST_CHECK int tund_pump_start(struct tund *t);
+void tund_pump_network_changed(void *tund);
+
+#endif
