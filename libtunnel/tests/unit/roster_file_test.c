@@ -74,7 +74,8 @@ static void a_file_cut_at_any_byte_gives_its_whole_records(void **state)
 
     (void)state;
     fill(&w, file, &len);
-    for (size_t n = 0; n < len; n++) {
+    len = TN_ROSTER_FILE_LEN(2);
+    for (size_t n = 0; n <= len; n++) {
         struct tn_roster_load report = {77, 77, 77};
         uint8_t *cut = malloc(n ? n : 1); /* its own, so that a read past the end is seen */
 
