@@ -55,6 +55,8 @@ void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const 
         p->cfg.mtu = TN_LINK_MIN_LEN;
     if (!p->cfg.idle_beat_us)
         p->cfg.idle_beat_us = TN_BEAT_IDLE_US;
+    if (p->cfg.idle_beat_us > TN_BEAT_IDLE_MAX_US)
+        p->cfg.idle_beat_us = TN_BEAT_IDLE_MAX_US;
     tn_probe_init(&p->relay, now);
     p->best = -1;
     p->spare = -1;
@@ -276,6 +278,7 @@ static void emit_punch(struct tn_probe *pr, const struct tn_now *now, struct tn_
     out->low_ttl = pr->punch_low;
     pr->punch_due = false;
     count_out(pr, 4, now);
+    tn_round_tick_punch(pr, now); /* without a delay the next one is due as well */
 }
 
 bool tn_paths_poll(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *now,

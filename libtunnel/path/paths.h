@@ -55,7 +55,7 @@ struct tn_path_event {
 
 struct tn_paths_config {
     uint16_t mtu;           /* inner MTU = size of a full-size PING, TN_LINK_MIN_LEN at least */
-    uint64_t idle_beat_us;  /* heartbeat of an idle direct path; 0: the default of 20 s */
+    uint64_t idle_beat_us;  /* heartbeat of an idle direct path; 0: the default of 20 s; at most 30 min */
 };
 
 enum { TN_PROBE_ROWS = 5 };

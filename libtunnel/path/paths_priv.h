@@ -45,6 +45,7 @@ enum tn_probe_row {
 
 #define TN_ACTIVE_US TN_S(2)        /* data was sent within that: the path is in use */
 #define TN_BEAT_IDLE_US TN_S(20)
+#define TN_BEAT_IDLE_MAX_US TN_S(1800)
 #define TN_FOREIGN_BEAT_US TN_S(5)  /* what came in that long after our PING is not its answer */
 #define TN_BEAT_OTHER_US TN_S(20)   /* checked candidates that are not in use, while data flows */
 #define TN_STALE_US TN_S(4)
@@ -71,6 +72,8 @@ void tn_probe_init(struct tn_probe *pr, const struct tn_now *now);
 void tn_round_begin(struct tn_paths *p, struct tn_probe *pr, bool punch, uint64_t delay_us,
                     const struct tn_now *now);
 void tn_round_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+/* The next punch becomes due, unless one still waits to be polled. */
+void tn_round_tick_punch(struct tn_probe *pr, const struct tn_now *now);
 void tn_round_ping(struct tn_probe *pr, const struct tn_now *now);
 void tn_round_session(struct tn_probe *pr, const struct tn_now *now);
 void tn_round_finish(struct tn_probe *pr, bool answered, const struct tn_now *now);

@@ -113,6 +113,8 @@ void tn_probe_emit(struct tn_paths *p, struct tn_probe *pr, struct tn_rng *rng,
     if (pr->c.verdict == TN_CAND_LOST && pr->lost_tries < UINT8_MAX)
         pr->lost_tries++;
     arm_beat(p, pr, now);
+    if (tn_paths_is_best(p, pr) && !tn_paths_is_active(p, now)) /* lest both ends keep step */
+        pr->row[TN_ROW_BEAT] -= tn_rng_below(rng, (uint32_t)(p->cfg.idle_beat_us / 8) + 1);
     if (is_watched(p, pr) && pr->row[TN_ROW_ANSWER] == TN_NEVER)
         pr->row[TN_ROW_ANSWER] = now->us + answer_wait_us(pr);
 }

@@ -123,7 +123,7 @@ void tn_round_ping(struct tn_probe *pr, const struct tn_now *now)
         pr->full_due = true;
 }
 
-static void tick_punch(struct tn_probe *pr, const struct tn_now *now)
+void tn_round_tick_punch(struct tn_probe *pr, const struct tn_now *now)
 {
     if (pr->punch_due || !tn_deadline_take(&pr->row[TN_ROW_PUNCH], now->us))
         return;
@@ -137,8 +137,8 @@ static void tick_punch(struct tn_probe *pr, const struct tn_now *now)
 
 void tn_round_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
 {
-    tick_punch(pr, now);
-    if (tn_deadline_take(&pr->row[TN_ROW_PING], now->us)) {
+    tn_round_tick_punch(pr, now);
+    while (tn_deadline_take(&pr->row[TN_ROW_PING], now->us)) { /* one wish, however late we are */
         tn_round_ping(pr, now);
         if (++pr->ping_step < TN_PING_STEPS)
             pr->row[TN_ROW_PING] = pr->ping_base_us + ping_at_us[pr->ping_step];
