@@ -23,7 +23,7 @@
 #define TN_CERT_IPV4_BITS_MIN 8
 #define TN_CERT_IPV4_BITS_MAX 30
 
-/* Encoded: 175 bytes of fixed fields and signature, 1 to 63 of each name. */
+/* Encoded: 177 bytes of fixed fields, name lengths and signature, and 1 to 63 of each name. */
 #define TN_CERT_MIN_LEN (1 + 1 + 32 + 16 + 32 + 8 + 4 + 1 + 16 + 2 + 2 + 64)
 #define TN_CERT_MAX_LEN (1 + 1 + 32 + 16 + 32 + 8 + 4 + 1 + 16 + 64 + 64 + 64)
 
