@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What a story does to the network while programs run on it.
 
 # lab_wire SITE SETTING...: changes the site's internet link, e.g.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The lab's front door: every story sources this file first, and from there on
 # runs inside a sealed place of its own:
 #

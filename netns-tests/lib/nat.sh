@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Router kinds as nftables rules.
 #
 # Linux' own NAT keeps the source port where it can, maps independently of the
@@ -26,6 +27,18 @@ declare -rA LAB_KIND_IS=(
     [symmetric]="mapping=APDM,filtering=APDF,ports=random,punch=fail"
     [carrier]="mapping=EIM,filtering=APDF,ports=preserved,punch=ok"
 )
+
+# lab_can_punch KIND KIND: may two homes with these routers reach each other without
+# a relay, each sending to where the other was last seen? Symmetric routers show
+# every remote endpoint another port, so the peer must be one that lets in what
+# comes from a port it has never sent to. Story 05 holds this to the rules above.
+lab_can_punch() {
+    case "$1 $2" in
+    "symmetric symmetric") return 1 ;;
+    "symmetric port-restricted" | "port-restricted symmetric") return 1 ;;
+    "symmetric carrier" | "carrier symmetric") return 1 ;;
+    esac
+}
 
 # nat_rules KIND EXTERNAL_IP INSIDE_PREFIX INSIDE_INTERFACE HAIRPIN TIMEOUT_S
 nat_rules() {

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Running programs on the lab's hosts.
 #
 # A host is a network namespace and, with it, a host name, a private /run (thus

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What a story says: TAP-like lines that the runner counts. A sentence that
 # holds is "ok - sentence", one that does not is "not ok - sentence" and is
 # followed by lines that begin with "#" and tell what was seen instead.
@@ -198,7 +199,7 @@ lab_show_logs() {
 
 # With --keep the place stays as it is until Ctrl-C.
 lab_wait_for_visitors() {
-    diag "kept: sudo $LAB_LIB/../enter $LAB_DIR HOST [COMMAND...]; logs in $LAB_DIR/log; Ctrl-C ends it"
+    diag "kept: sudo ${LAB_LIB%/lib}/enter $LAB_DIR HOST [COMMAND...]; logs in $LAB_DIR/log; Ctrl-C ends it"
     trap : TERM INT
     sleep infinity &
     wait $!
@@ -209,7 +210,8 @@ lab_on_exit() {
     trap '' ERR
     set +e
     # the story may have ended within a command whose output was redirected
-    exec >&"$LAB_STDOUT" 2>&"$LAB_STDERR"
+    exec 1>&"$LAB_STDOUT"
+    exec 2>&"$LAB_STDERR"
     if ((status != 0 && status != LAB_REQUIRED)); then
         not_ok "the story ran to its end" "status $status at ${LAB_BROKEN:-an unknown place}"
     fi

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # How a story gets into its sealed place and how that place ends (see lab.sh).
 
 lab_die() {
@@ -19,6 +20,7 @@ unshare util-linux
 nsenter util-linux
 setpriv util-linux
 ping iputils-ping
+sysctl procps
 jq jq
 NEEDED
     [[ -c /dev/net/tun ]] || lab_die "there is no /dev/net/tun; load it: sudo modprobe tun"
@@ -41,7 +43,7 @@ lab_end_inside() {
 }
 
 lab_outside() {
-    local pid status=0 interrupted=
+    local pid status=0 interrupted=''
     lab_check_machine
     LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/tund-lab.XXXXXX")
     trap 'rm -rf "$LAB_DIR"' EXIT

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The lab's internet and the homes on it. Nothing here touches a network outside
 # of the story: every link is made with both ends inside the story's namespaces.
 #
@@ -180,7 +181,7 @@ lab_carrier() {
 #   carrier=NAME    a lab_carrier that it is behind
 #   lan=A.B.C       the first three bytes of its LAN (192.168.N; public: 55.100.N)
 lab_home() {
-    local name=$1 kind=$2 delay=10 hosts=$1 hairpin=0 udp_timeout=120 v6=none carrier= lan=
+    local name=$1 kind=$2 delay=10 hosts=$1 hairpin=0 udp_timeout=120 v6=none carrier='' lan=''
     shift 2
     lab_options "delay hosts hairpin udp_timeout v6 carrier lan" "$@"
     [[ $v6 == none || ( ! $carrier && $kind != carrier ) ]] ||
@@ -266,7 +267,7 @@ IP
 # lab_nat SITE KIND [hairpin=0|1] [udp_timeout=S]: makes its router be of another
 # kind from now on; all it had mapped is forgotten. Options keep their values.
 lab_nat() {
-    local site=$1 kind=$2 inside=lan behind=
+    local site=$1 kind=$2 inside=lan behind=''
     local hairpin=${LAB_HAIRPIN[$1]:-0} udp_timeout=${LAB_LIFE_S[$1]:-120}
     shift 2
     lab_options "hairpin udp_timeout" "$@"
@@ -289,6 +290,13 @@ lab_natprobe() {
     shift
     "$LAB_TOOLS/natprobe" --server coord --client "${hosts[0]}" --client2 "${hosts[1]:-${hosts[0]}}" \
         --address "${LAB_ADDRESSES:-$COORD_IP,$COORD_IP_2}" --port 7001,7002 "$@"
+}
+
+# lab_natpunch A B [ARGUMENT...]: runs natpunch between the first hosts of two homes.
+lab_natpunch() {
+    local a=${LAB_HOSTS[$1]%% *} b=${LAB_HOSTS[$2]%% *}
+    shift 2
+    "$LAB_TOOLS/natpunch" --server coord --a "$a" --b "$b" --address "$COORD_IP" --port 7003 "$@"
 }
 
 # lab_prove HOME: a test line for "this home's router is of its kind".

@@ -107,7 +107,7 @@ for signal in TERM INT KILL; do
     done
     assert_soon "and all wires" 2 runs_not "$LAB_TOOLS/wire"
     if [[ $signal == KILL ]]; then
-        rm -rf "$tmp"/* # its scratch directory is what SIGKILL cannot clean up
+        rm -rf "${tmp:?}"/* # its scratch directory is what SIGKILL cannot clean up
     else
         assert "and leaves nothing" is_empty "$tmp"
     fi
