@@ -262,7 +262,7 @@ void tn_paths_tick(struct tn_paths *p, const struct tn_now *now)
 
         if (!pr->used)
             continue;
-        tn_round_tick(p, pr, now);
+        tn_round_tick(pr, now);
         tn_probe_tick(p, pr, now);
         note_next_try(p, pr);
     }

@@ -59,6 +59,7 @@ enum tn_probe_row {
 #define TN_CONNECT_MAX_US TN_S(60)
 #define TN_CONNECT_ACTIVE_US TN_S(5)
 
+#define TN_NEW_STALE_US TN_S(60) /* a candidate whose round never began may make room */
 #define TN_ROUND_TOKENS_MAX 30
 #define TN_ROUND_TOKEN_US TN_S(10)
 
@@ -71,7 +72,7 @@ void tn_probe_init(struct tn_probe *pr, const struct tn_now *now);
 /* punch */
 void tn_round_begin(struct tn_paths *p, struct tn_probe *pr, bool punch, uint64_t delay_us,
                     const struct tn_now *now);
-void tn_round_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+void tn_round_tick(struct tn_probe *pr, const struct tn_now *now);
 /* The next punch becomes due, unless one still waits to be polled. */
 void tn_round_tick_punch(struct tn_probe *pr, const struct tn_now *now);
 void tn_round_ping(struct tn_probe *pr, const struct tn_now *now);

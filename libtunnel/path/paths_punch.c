@@ -135,7 +135,7 @@ void tn_round_tick_punch(struct tn_probe *pr, const struct tn_now *now)
     pr->row[TN_ROW_PUNCH] = pr->punch_low ? pr->ping_base_us : now->us + TN_PUNCH_GAP_US;
 }
 
-void tn_round_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
+void tn_round_tick(struct tn_probe *pr, const struct tn_now *now)
 {
     tn_round_tick_punch(pr, now);
     while (tn_deadline_take(&pr->row[TN_ROW_PING], now->us)) { /* one wish, however late we are */

@@ -28,7 +28,8 @@ struct tn_probe *tn_table_find(struct tn_paths *p, const struct tn_addr *addr)
 }
 
 /* How willingly a candidate makes room; 0 is never. */
-static int eviction_rank(const struct tn_paths *p, const struct tn_probe *pr)
+static int eviction_rank(const struct tn_paths *p, const struct tn_probe *pr,
+                         const struct tn_now *now)
 {
     if (tn_paths_is_best(p, pr) || pr->round_us)
         return 0;
@@ -41,6 +42,8 @@ static int eviction_rank(const struct tn_paths *p, const struct tn_probe *pr)
         return 2;
     case TN_CAND_ANSWERED_SMALL:
         return 1;
+    case TN_CAND_NEW: /* its turn never came */
+        return now->us - pr->c.added_us > TN_NEW_STALE_US ? 1 : 0;
     default:
         return 0;
     }
@@ -51,7 +54,8 @@ static uint64_t last_sign_us(const struct tn_probe *pr)
     return pr->c.last_in_us ? pr->c.last_in_us : pr->c.added_us;
 }
 
-static struct tn_probe *find_evictable(struct tn_paths *p, bool v4)
+static struct tn_probe *find_evictable(struct tn_paths *p, bool v4,
+                                       const struct tn_now *now)
 {
     struct tn_probe *found = NULL;
     int found_rank = 0;
@@ -62,7 +66,7 @@ static struct tn_probe *find_evictable(struct tn_paths *p, bool v4)
 
         if (!pr->used || tn_addr_is_v4(&pr->c.addr) != v4)
             continue;
-        rank = eviction_rank(p, pr);
+        rank = eviction_rank(p, pr, now);
         if (rank > found_rank ||
             (rank > 0 && rank == found_rank && last_sign_us(pr) < last_sign_us(found))) {
             found = pr;
@@ -73,7 +77,8 @@ static struct tn_probe *find_evictable(struct tn_paths *p, bool v4)
 }
 
 /* A place for a new candidate of that family; with `evict`, another one's if need be. */
-static struct tn_probe *find_place(struct tn_paths *p, bool v4, bool evict)
+static struct tn_probe *find_place(struct tn_paths *p, bool v4, bool evict,
+                                   const struct tn_now *now)
 {
     struct tn_probe *place = NULL;
     size_t count = 0;
@@ -86,13 +91,13 @@ static struct tn_probe *find_place(struct tn_paths *p, bool v4, bool evict)
     }
     if (count < TN_PATHS_PER_FAMILY)
         return place;
-    return evict ? find_evictable(p, v4) : NULL;
+    return evict ? find_evictable(p, v4, now) : NULL;
 }
 
 static struct tn_probe *take_place(struct tn_paths *p, const struct tn_addr *addr, uint8_t origin,
                                    bool evict, const struct tn_now *now)
 {
-    struct tn_probe *pr = find_place(p, tn_addr_is_v4(addr), evict);
+    struct tn_probe *pr = find_place(p, tn_addr_is_v4(addr), evict, now);
 
     if (!pr)
         return NULL;

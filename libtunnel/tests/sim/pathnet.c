@@ -214,10 +214,10 @@ static void send_connect(struct pathnet *n, int e)
     if (!n->end[0].coordinator_up || !n->end[1].coordinator_up)
         return;
     p.delay_us = leg_us; /* both hear at the same time; a little room for jitter */
-    p.to = (uint8_t)e;
-    enqueue(n, &p, 2 * leg_us);
-    p.to = (uint8_t)(1 - e);
-    enqueue(n, &p, 2 * leg_us);
+    for (uint8_t to = 0; to < 2; to++) {
+        p.to = to;
+        enqueue(n, &p, 2 * leg_us + (to ? n->connect_skew_us : 0));
+    }
 }
 
 static void on_connect(struct pathnet *n, int e, uint64_t delay_us)

@@ -78,6 +78,7 @@ struct pathnet {
     size_t direct_max_len; /* larger inner packets vanish; 0: none do */
     uint64_t relay_us;     /* one way, end to end */
     uint64_t jitter_us;
+    uint64_t connect_skew_us; /* end 1 hears of a CONNECT that much later than end 0 */
     uint64_t nat_lifetime_us; /* 0: for ever */
     uint64_t lan_us;          /* one way between host addresses; 0: not on one LAN */
     bool session;

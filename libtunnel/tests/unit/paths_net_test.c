@@ -59,6 +59,22 @@ static void every_pair_that_can_meet_does(void **state)
     }
 }
 
+static void a_router_that_minds_unsolicited_packets_never_sees_one(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        begin(seed);
+        net.jitter_us = 0;
+        net.end[0].spoils = net.end[1].spoils = true;
+        net.direct_us[0] = net.direct_us[1] = TN_MS(3); /* much nearer than the coordinator */
+        net.connect_skew_us = TN_MS(1) * (seed % 16);   /* delay_ms is 15 here */
+        start_with_data(TN_MS(10));
+        time_until(TN_VIA_DIRECT, TN_S(2));
+        check(net.end[0].spoiled_count == 0 && net.end[1].spoiled_count == 0,
+              "a punch came before the other end had opened its NAT");
+    }
+}
+
 static void two_symmetric_nats_stay_on_the_relay_and_stop_to_probe(void **state)
 {
     uint64_t probes;
@@ -314,6 +330,7 @@ int main(void)
         cmocka_unit_test(two_homes_go_direct_in_under_300_ms),
         cmocka_unit_test(the_bar_holds_with_loss_on_every_way),
         cmocka_unit_test(every_pair_that_can_meet_does),
+        cmocka_unit_test(a_router_that_minds_unsolicited_packets_never_sees_one),
         cmocka_unit_test(two_symmetric_nats_stay_on_the_relay_and_stop_to_probe),
         cmocka_unit_test(a_path_that_works_one_way_carries_nothing),
         cmocka_unit_test(a_path_that_drops_full_size_packets_carries_nothing),

@@ -272,6 +272,7 @@ static void a_list_of_victims_gets_a_bounded_number_of_packets(void **state)
 static void a_spoofed_source_makes_a_candidate_and_no_more(void **state)
 {
     struct tn_addr good = v4(1, 1000);
+    struct tn_route unknown = direct(v4(251, 9999));
     size_t packets = 0;
 
     (void)state;
@@ -287,6 +288,12 @@ static void a_spoofed_source_makes_a_candidate_and_no_more(void **state)
         expect_route(TN_VIA_DIRECT, &good);
     }
     assert_true(packets < 400);
+    go_on(TN_S(3)); /* until their rounds are over and they could make room */
+    for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++)
+        assert_true(!paths.cand[i].used || paths.cand[i].c.verdict != TN_CAND_NEW);
+    paths.round_tokens = 0;
+    tn_paths_on_authentic(&paths, &unknown, 100, &now);
+    assert_null(tn_table_find(&paths, &unknown.addr)); /* nor does it push out what is known */
 }
 
 static void only_a_pong_from_where_the_ping_went_counts(void **state)
