@@ -276,21 +276,35 @@ static void a_forged_packet_neither_moves_the_window_nor_confirms(void **state)
     assert_memory_equal(&k, &before, sizeof(k));
 }
 
-static void displaced_keys_are_wiped(void **state)
+static bool memory_holds_key_of(uint32_t local_index)
 {
     uint8_t needle[32];
 
+    memset(needle, (int)local_index, sizeof(needle));
+    for (size_t i = 0; i + 32 <= sizeof(k); i++) {
+        if (memcmp((uint8_t *)&k + i, needle, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void displaced_and_expired_keys_are_wiped(void **state)
+{
     (void)state;
-    memset(needle, 1, sizeof(needle)); /* the send key of session 1 */
-    install(1, true, start_us);
-    install(2, true, start_us);
-    install(3, true, start_us);
-    for (size_t i = 0; i + 32 <= sizeof(k); i++)
-        assert_memory_not_equal((uint8_t *)&k + i, needle, 32);
+    install(10, true, start_us);
+    install(20, true, start_us);
+    install(30, true, start_us);
+    assert_false(memory_holds_key_of(10));
+    assert_true(memory_holds_key_of(20));
     tn_keys_wipe(&k);
-    memset(needle, 3, sizeof(needle));
-    for (size_t i = 0; i + 32 <= sizeof(k); i++)
-        assert_memory_not_equal((uint8_t *)&k + i, needle, 32);
+    assert_false(memory_holds_key_of(20) || memory_holds_key_of(30));
+    assert_true(holds(0, 0, 0));
+
+    install(40, false, start_us);
+    install(50, false, start_us);
+    assert_false(memory_holds_key_of(40));
+    tn_keys_expire(&k, start_us + TN_S(180));
+    assert_false(memory_holds_key_of(50));
     assert_true(holds(0, 0, 0));
 }
 
@@ -322,7 +336,7 @@ int main(void)
         cmocka_unit_test_setup(a_responder_never_asks_upon_receiving, set_up),
         cmocka_unit_test_setup(a_duplicate_in_one_batch_is_refused_at_commit, set_up),
         cmocka_unit_test_setup(a_forged_packet_neither_moves_the_window_nor_confirms, set_up),
-        cmocka_unit_test_setup(displaced_keys_are_wiped, set_up),
+        cmocka_unit_test_setup(displaced_and_expired_keys_are_wiped, set_up),
         cmocka_unit_test_setup(the_youngest_session_is_the_last_handshake, set_up),
     };
 
