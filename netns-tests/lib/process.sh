@@ -59,7 +59,7 @@ lab_stop() {
         diag "$name does not end on SIG$signal; killing it"
         kill -s KILL "$pid"
     fi
-    wait "$pid" || status=$?
+    wait "$pid" 2>/dev/null || status=$? # bash would announce a killed one
     unset "LAB_PID[$name]"
     return "$status"
 }

@@ -8,7 +8,7 @@ lab_die() {
 
 # Says what to do about whatever the lab needs and this machine lacks.
 lab_check_machine() {
-    local program
+    local program package path
     [[ $EUID == 0 ]] || lab_die "the lab makes network namespaces; run it as root: sudo $0"
     while read -r program package; do
         command -v "$program" >/dev/null ||
@@ -26,6 +26,10 @@ NEEDED
     [[ -c /dev/net/tun ]] || lab_die "there is no /dev/net/tun; load it: sudo modprobe tun"
     [[ -x $LAB_TOOLS/wire ]] ||
         lab_die "the lab's programs are not in $LAB_TOOLS; build them (meson setup build && ninja -C build) or set LAB_BIN"
+    for path in "$LAB_LIB" "$LAB_BIN" "${TMPDIR:-/tmp}"; do
+        [[ $(realpath "$path")/ != @(/run|/var/lib)/* ]] ||
+            lab_die "$path is invisible on the lab's hosts, which have a /run and a /var/lib of their own; put it elsewhere"
+    done
 }
 
 # Ends the inside: asks its process group first, since a shell notices a signal
