@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wg/allowed.h"
+#include "libtunnel/wg/allowed.h"
 
 #define PEERS 3u
 #define NODES 64u

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/noise_ik.h"
+#include "libtunnel/crypto/noise_ik.h"
 
 #define PAYLOAD_MAX 64
 

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
-#include "wg/cookie.h"
-#include "wg/keys.h"
-#include "wg/noise.h"
+#include "libtunnel/base/bytes.h"
+#include "libtunnel/wg/cookie.h"
+#include "libtunnel/wg/keys.h"
+#include "libtunnel/wg/noise.h"
 
 #define INDEX 0x01020304u
 #define NOW TN_S(1000)

@@ -1,4 +1,4 @@
-#include "base/addr.h"
+#include "libtunnel/base/addr.h"
 #include "vectors.h"
 
 static struct tn_addr v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port)

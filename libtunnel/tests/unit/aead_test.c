@@ -1,5 +1,5 @@
-#include "base/bytes.h"
-#include "crypto/crypto.h"
+#include "libtunnel/base/bytes.h"
+#include "libtunnel/crypto/crypto.h"
 #include "vectors.h"
 
 static const char rfc_sunscreen[] =

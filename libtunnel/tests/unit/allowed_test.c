@@ -1,5 +1,5 @@
 #include "vectors.h"
-#include "wg/allowed.h"
+#include "libtunnel/wg/allowed.h"
 
 #define PEERS 5u
 #define NODES 256u

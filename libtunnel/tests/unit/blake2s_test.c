@@ -1,4 +1,4 @@
-#include "crypto/crypto.h"
+#include "libtunnel/crypto/crypto.h"
 #include "vectors.h"
 
 /* RFC 7693, appendix B. */

@@ -1,6 +1,6 @@
-#include "base/bytes.h"
+#include "libtunnel/base/bytes.h"
 #include "vectors.h"
-#include "wg/cookie.h"
+#include "libtunnel/wg/cookie.h"
 
 static struct tn_rng rng;
 static struct tn_cookie_checker checker; /* of the responder */

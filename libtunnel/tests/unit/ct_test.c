@@ -1,4 +1,4 @@
-#include "base/ct.h"
+#include "libtunnel/base/ct.h"
 #include "vectors.h"
 
 static void equal_bytes_compare_equal(void **state)

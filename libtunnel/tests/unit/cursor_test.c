@@ -1,4 +1,4 @@
-#include "base/cursor.h"
+#include "libtunnel/base/cursor.h"
 #include "vectors.h"
 
 static const uint8_t sample[18] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09,

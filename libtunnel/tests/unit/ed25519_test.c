@@ -1,4 +1,4 @@
-#include "crypto/crypto.h"
+#include "libtunnel/crypto/crypto.h"
 #include "vectors.h"
 
 struct vector {

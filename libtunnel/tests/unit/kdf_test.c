@@ -1,6 +1,6 @@
 /* There is no RFC vector for HMAC-BLAKE2s; these values were computed with Python's hmac and
  * hashlib, which share no code with ours. The captures in wg_capture_test.c hold the KDF too. */
-#include "crypto/crypto.h"
+#include "libtunnel/crypto/crypto.h"
 #include "vectors.h"
 
 static void fill(uint8_t *out, size_t len)

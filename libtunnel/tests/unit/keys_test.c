@@ -1,5 +1,5 @@
 #include "vectors.h"
-#include "wg/keys.h"
+#include "libtunnel/wg/keys.h"
 
 static struct tn_keys k;
 static const uint64_t start_us = TN_S(1000);

@@ -1,6 +1,6 @@
-#include "base/now.h"
+#include "libtunnel/base/now.h"
 #include "vectors.h"
-#include "wg/limit.h"
+#include "libtunnel/wg/limit.h"
 
 #define ENTRIES 1024u
 

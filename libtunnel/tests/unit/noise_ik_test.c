@@ -1,4 +1,4 @@
-#include "crypto/noise_ik.h"
+#include "libtunnel/crypto/noise_ik.h"
 #include "scripted_rng.h"
 #include "vectors.h"
 

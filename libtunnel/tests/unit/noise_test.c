@@ -1,8 +1,8 @@
-#include "base/bytes.h"
+#include "libtunnel/base/bytes.h"
 #include "vectors.h"
-#include "wg/cookie.h"
-#include "wg/keys.h"
-#include "wg/noise.h"
+#include "libtunnel/wg/cookie.h"
+#include "libtunnel/wg/keys.h"
+#include "libtunnel/wg/noise.h"
 
 /* One end: its key, its handshake with the other end, its MACs. */
 struct end {

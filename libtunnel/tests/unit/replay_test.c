@@ -1,8 +1,8 @@
 #include <stdbool.h>
 
 #include "vectors.h"
-#include "wg/msg.h"
-#include "wg/replay.h"
+#include "libtunnel/wg/msg.h"
+#include "libtunnel/wg/replay.h"
 
 #define BITS ((uint64_t)TN_REPLAY_BITS)
 #define LIMIT TN_WG_REJECT_AFTER_MESSAGES

@@ -1,4 +1,4 @@
-#include "crypto/crypto.h"
+#include "libtunnel/crypto/crypto.h"
 #include "vectors.h"
 
 static void seed_counting_up(struct tn_rng *r)

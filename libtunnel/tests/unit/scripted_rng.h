@@ -4,8 +4,8 @@
 #ifndef TN_TESTS_SCRIPTED_RNG_H
 #define TN_TESTS_SCRIPTED_RNG_H
 
-#include "base/bytes.h"
-#include "crypto/crypto.h"
+#include "libtunnel/base/bytes.h"
+#include "libtunnel/crypto/crypto.h"
 #include "vectors.h"
 
 static uint8_t scripted_bytes[1024];

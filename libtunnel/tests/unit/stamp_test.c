@@ -1,5 +1,5 @@
 #include "vectors.h"
-#include "wg/stamp.h"
+#include "libtunnel/wg/stamp.h"
 
 #define S_NS 1000000000ull
 

@@ -1,5 +1,5 @@
 #include "vectors.h"
-#include "wg/timers.h"
+#include "libtunnel/wg/timers.h"
 
 static struct tn_rng rng;
 static struct tn_timers t;

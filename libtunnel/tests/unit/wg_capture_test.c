@@ -1,12 +1,12 @@
 /* Real captures as known answers. Every key of both ends is published with them; which one belongs
  * to which message is found by trying. Each message is read as its receiver reads it, then made
  * again as its sender made it, and must come out byte for byte. */
-#include "base/bytes.h"
+#include "libtunnel/base/bytes.h"
 #include "scripted_rng.h"
 #include "vectors.h"
-#include "wg/cookie.h"
-#include "wg/keys.h"
-#include "wg/noise.h"
+#include "libtunnel/wg/cookie.h"
+#include "libtunnel/wg/keys.h"
+#include "libtunnel/wg/noise.h"
 
 #define KEYS 16
 #define LIVE 4

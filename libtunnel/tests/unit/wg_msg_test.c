@@ -1,7 +1,7 @@
-#include "base/bytes.h"
+#include "libtunnel/base/bytes.h"
 #include "vectors.h"
-#include "wg/msg.h"
-#include "wg/session.h"
+#include "libtunnel/wg/msg.h"
+#include "libtunnel/wg/session.h"
 
 static const struct {
     enum tn_wg_type type;

@@ -1,4 +1,4 @@
-#include "crypto/crypto.h"
+#include "libtunnel/crypto/crypto.h"
 #include "vectors.h"
 
 static void check(const char *scalar_hex, const char *point_hex, const char *want_hex)
