@@ -132,7 +132,7 @@ void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now)
 
 /* --- events --------------------------------------------------------------------- */
 
-static struct tn_probe *find_way(struct tn_paths *p, const struct tn_route *way)
+static struct tn_probe *find_way(struct tn_paths *p, const struct tn_way *way)
 {
     switch (way->via) {
     case TN_VIA_RELAY:
@@ -168,7 +168,7 @@ static void on_awake(struct tn_paths *p, const struct tn_now *now)
 void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *now)
 {
     bool was_active = tn_paths_is_active(p, now);
-    struct tn_route route;
+    struct tn_way route;
     struct tn_probe *pr;
 
     tn_paths_route(p, now, &route);
@@ -180,7 +180,7 @@ void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *
         on_awake(p, now);
 }
 
-void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_route *to, size_t len,
+void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_way *to, size_t len,
                             const struct tn_now *now)
 {
     struct tn_probe *pr = find_way(p, to);
@@ -189,7 +189,7 @@ void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_route *to, size_
         count_out(pr, len, now);
 }
 
-void tn_paths_on_authentic(struct tn_paths *p, const struct tn_route *from, size_t len,
+void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t len,
                            const struct tn_now *now)
 {
     struct tn_probe *pr = find_way(p, from);
@@ -214,7 +214,7 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_route *from, size
         tn_paths_renew_next(p);
 }
 
-bool tn_paths_on_pong(struct tn_paths *p, const struct tn_route *from, uint64_t txid, bool full,
+bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, bool full,
                       const struct tn_addr *observed, const struct tn_now *now)
 {
     struct tn_probe *pr = find_way(p, from);

@@ -27,7 +27,7 @@ enum tn_via {
 };
 
 /* A way to a peer. `addr` counts for TN_VIA_DIRECT only and is zero otherwise. */
-struct tn_route {
+struct tn_way {
     uint8_t via; /* enum tn_via */
     struct tn_addr addr;
 };
@@ -43,7 +43,7 @@ struct tn_path_wish {
     bool full;
     uint16_t size; /* PING: bytes of the link message */
     uint64_t txid;
-    struct tn_route to;
+    struct tn_way to;
 };
 
 struct tn_path_event {
@@ -125,14 +125,14 @@ void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now);
 /* Data (not a PING or PONG) for this peer was sent on tn_paths_route's answer, or waits for a session. */
 void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *now);
 /* A sealed packet that is no data (PONG, handshake, keepalive) left by `to`: for the counters only. */
-void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_route *to, size_t len,
+void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_way *to, size_t len,
                             const struct tn_now *now);
 /* An authentic packet of this peer came by `from`: handshake response, data, keepalive, PING or PONG. */
-void tn_paths_on_authentic(struct tn_paths *p, const struct tn_route *from, size_t len,
+void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t len,
                            const struct tn_now *now);
 /* A PONG came by `from`, after tn_paths_on_authentic for the same packet. True: it answers a PING that was
  * sent that very way. `observed` is what the peer saw. */
-bool tn_paths_on_pong(struct tn_paths *p, const struct tn_route *from, uint64_t txid, bool full,
+bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, bool full,
                       const struct tn_addr *observed, const struct tn_now *now);
 /* The system refused to send to `to` (unreachable network or host, no route; not EMSGSIZE, not a full
  * buffer): that candidate is given up for now. */
@@ -147,7 +147,7 @@ bool tn_paths_poll(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *
 /* When tn_paths_tick is due: tn_now.us, 0 when something waits to be polled, TN_NEVER. Constant time. */
 uint64_t tn_paths_next(const struct tn_paths *p);
 /* Which way data goes now; constant time, called per packet. */
-void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_route *out);
+void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_way *out);
 /* True once whenever CONNECT should go to the coordinator (data flows without a direct path, or it was just
  * lost): at once, then after 1, 2, 4 .. 60 s with jitter. */
 bool tn_paths_take_connect(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *now);

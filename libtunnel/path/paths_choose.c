@@ -131,7 +131,7 @@ bool tn_paths_take_event(struct tn_paths *p, struct tn_path_event *out)
     return true;
 }
 
-void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_route *out)
+void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_way *out)
 {
     int direct = p->best;
 

@@ -141,5 +141,6 @@ size_t tn_paths_offer(struct tn_paths *p, const struct tn_cand_wire *list, size_
         pr->c.verdict = ok ? TN_CAND_NEW : TN_CAND_REFUSED;
         added += ok;
     }
+    tn_paths_renew_next(p); /* who made room may have been the next */
     return added;
 }

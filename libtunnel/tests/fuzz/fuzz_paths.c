@@ -56,10 +56,10 @@ static struct tn_addr some_addr(uint8_t n)
                     tn_addr_v4(ip4, (uint16_t)(1000 + (n >> 6)));
 }
 
-static struct tn_route some_way(struct world *w)
+static struct tn_way some_way(struct world *w)
 {
     uint8_t n = take(w);
-    struct tn_route way = {.via = n == 0 ? TN_VIA_RELAY : TN_VIA_DIRECT};
+    struct tn_way way = {.via = n == 0 ? TN_VIA_RELAY : TN_VIA_DIRECT};
 
     if (n)
         way.addr = some_addr(n);
@@ -70,7 +70,7 @@ static void check(struct world *w)
 {
     uint64_t seconds = (w->now.us - w->start_us) / 1000000;
     uint64_t cached_us = w->paths.next_us;
-    struct tn_route route;
+    struct tn_way route;
 
     tn_paths_renew_next(&w->paths);
     must(cached_us == w->paths.next_us);
@@ -125,7 +125,7 @@ static void offer(struct world *w)
 
 static void authentic(struct world *w)
 {
-    struct tn_route way = some_way(w);
+    struct tn_way way = some_way(w);
 
     w->authentic++;
     tn_paths_on_authentic(&w->paths, &way, 100, &w->now);
@@ -136,7 +136,7 @@ static void pong(struct world *w)
 {
     uint8_t n = take(w);
     struct tn_path_wish ping = w->sent[n % RECENT];
-    struct tn_route from = n & 128 ? some_way(w) : ping.to;
+    struct tn_way from = n & 128 ? some_way(w) : ping.to;
 
     if (w->sent_count == 0 || ping.kind != TN_PATH_WISH_PING)
         return;

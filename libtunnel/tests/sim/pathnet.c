@@ -141,7 +141,7 @@ static void send_relay(struct pathnet *n, int from, struct pathnet_packet *p)
     enqueue(n, p, n->relay_us);
 }
 
-static void send_way(struct pathnet *n, int from, const struct tn_route *way,
+static void send_way(struct pathnet *n, int from, const struct tn_way *way,
                      struct pathnet_packet *p)
 {
     if (way->via == TN_VIA_RELAY)
@@ -183,7 +183,7 @@ static void send_data(struct pathnet *n, int e)
 {
     struct pathnet_end *me = &n->end[e];
     struct pathnet_packet p = {.kind = PATHNET_DATA, .len = 1000};
-    struct tn_route route;
+    struct tn_way route;
 
     tn_paths_route(&me->paths, &n->now, &route);
     tn_paths_on_data_sent(&me->paths, p.len, &n->now);
@@ -233,7 +233,7 @@ static void on_connect(struct pathnet *n, int e, uint64_t delay_us)
 /* --- receiving ------------------------------------------------------------------ */
 
 static void answer_ping(struct pathnet *n, int e, const struct pathnet_packet *in,
-                        const struct tn_route *from)
+                        const struct tn_way *from)
 {
     struct pathnet_packet p = {.kind = PATHNET_PONG, .len = in->len};
 
@@ -255,7 +255,7 @@ static void note_data(struct pathnet *n, struct pathnet_end *me, bool relay)
 static void receive(struct pathnet *n, const struct pathnet_packet *p)
 {
     struct pathnet_end *me = &n->end[p->to];
-    struct tn_route from = {.via = TN_VIA_RELAY};
+    struct tn_way from = {.via = TN_VIA_RELAY};
     bool lan = n->lan_us && tn_addr_equal(&p->dst, &me->host);
 
     if (p->kind == PATHNET_CONNECT) {
@@ -284,7 +284,7 @@ static void receive(struct pathnet *n, const struct pathnet_packet *p)
 
 static void check_route(struct pathnet *n, int e)
 {
-    struct tn_route route;
+    struct tn_way route;
     const struct tn_probe *pr;
 
     tn_paths_route(&n->end[e].paths, &n->now, &route);

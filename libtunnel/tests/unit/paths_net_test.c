@@ -196,7 +196,7 @@ static void a_nat_that_changes_its_port_is_followed(void **state)
 
 static void an_open_end_follows_a_rebinding_peer_without_the_coordinator(void **state)
 {
-    struct tn_route route;
+    struct tn_way route;
 
     (void)state;
     begin(3);

@@ -20,9 +20,9 @@ static struct tn_addr v4(uint8_t last, uint16_t port)
     return tn_addr_v4(ip, port);
 }
 
-static struct tn_route direct(struct tn_addr addr)
+static struct tn_way direct(struct tn_addr addr)
 {
-    return (struct tn_route){.via = TN_VIA_DIRECT, .addr = addr};
+    return (struct tn_way){.via = TN_VIA_DIRECT, .addr = addr};
 }
 
 static int begin(void **state)
@@ -95,7 +95,7 @@ static void answer(const struct tn_path_wish *w, uint64_t after_us)
 /* Brings a candidate to CHECKED with that round-trip time. */
 static void check_candidate(struct tn_addr addr, uint64_t rtt_us)
 {
-    struct tn_route from = direct(addr);
+    struct tn_way from = direct(addr);
     struct tn_path_wish small = {0}, full = {0};
 
     offer(addr);
@@ -116,7 +116,7 @@ static void check_candidate(struct tn_addr addr, uint64_t rtt_us)
 
 static void expect_route(uint8_t via, const struct tn_addr *addr)
 {
-    struct tn_route route;
+    struct tn_way route;
 
     tn_paths_route(&paths, &now, &route);
     assert_int_equal(route.via, via);
@@ -200,7 +200,7 @@ static void candidates_that_must_not_be_probed_are_shown_and_left_alone(void **s
         {.origin = TN_CAND_MAPPED, .addr = v4(9, 53)},
         own,
     };
-    struct tn_route from = direct(bad[0].addr);
+    struct tn_way from = direct(bad[0].addr);
 
     (void)state;
     assert_int_equal(tn_paths_offer(&paths, bad, 3, &own, 1, &now), 0);
@@ -272,18 +272,18 @@ static void a_list_of_victims_gets_a_bounded_number_of_packets(void **state)
 static void a_spoofed_source_makes_a_candidate_and_no_more(void **state)
 {
     struct tn_addr good = v4(1, 1000);
-    struct tn_route unknown = direct(v4(251, 9999));
+    struct tn_way unknown = direct(v4(251, 9999));
     size_t packets = 0;
 
     (void)state;
     check_candidate(good, TN_MS(20));
     for (uint16_t i = 0; i < 1000; i++) {
-        struct tn_route from = direct(v4((uint8_t)(i % 250), (uint16_t)(2000 + i)));
+        struct tn_way from = direct(v4((uint8_t)(i % 250), (uint16_t)(2000 + i)));
 
         tn_paths_on_authentic(&paths, &from, 100, &now);
         go_on(TN_MS(10));
         packets += wishes;
-        tn_paths_on_authentic(&paths, &(struct tn_route){.via = TN_VIA_DIRECT, .addr = good}, 100,
+        tn_paths_on_authentic(&paths, &(struct tn_way){.via = TN_VIA_DIRECT, .addr = good}, 100,
                               &now);
         expect_route(TN_VIA_DIRECT, &good);
     }
@@ -298,8 +298,8 @@ static void a_spoofed_source_makes_a_candidate_and_no_more(void **state)
 
 static void only_a_pong_from_where_the_ping_went_counts(void **state)
 {
-    struct tn_route from, elsewhere = direct(v4(2, 2000));
-    const struct tn_route relay = {.via = TN_VIA_RELAY};
+    struct tn_way from, elsewhere = direct(v4(2, 2000));
+    const struct tn_way relay = {.via = TN_VIA_RELAY};
     struct tn_path_wish ping = {0};
 
     (void)state;
@@ -324,7 +324,7 @@ static void only_a_pong_from_where_the_ping_went_counts(void **state)
 
 static void a_pong_that_is_too_late_counts_for_nothing(void **state)
 {
-    struct tn_route from = direct(v4(1, 1000));
+    struct tn_way from = direct(v4(1, 1000));
 
     (void)state;
     tn_paths_on_authentic(&paths, &from, 32, &now);
@@ -420,7 +420,7 @@ static void a_punch_from_the_other_end_saves_our_own_connect(void **state)
 static void the_hot_doors_leave_the_deadline_alone(void **state)
 {
     struct tn_addr addr = v4(1, 1000);
-    struct tn_route from = direct(addr);
+    struct tn_way from = direct(addr);
     uint64_t next_us;
 
     (void)state;
@@ -436,6 +436,22 @@ static void the_hot_doors_leave_the_deadline_alone(void **state)
     }
     assert_int_equal(tn_paths_cand(&paths, 0)->out_packets, 1000 + 2);
     assert_int_equal(tn_paths_cand(&paths, 0)->in_packets, 1000 + 3);
+}
+
+static void who_makes_room_takes_its_deadline_along(void **state)
+{
+    struct tn_addr lost = v4(100, 1000);
+    uint64_t next_us;
+
+    (void)state;
+    check_candidate(lost, TN_MS(20));
+    tn_paths_on_send_error(&paths, &lost, &now); /* from now on it is looked at again and again */
+    for (uint8_t i = 1; i <= 8; i++)
+        offer(v4(i, 1000));
+    assert_null(tn_table_find(&paths, &lost));
+    next_us = tn_paths_next(&paths);
+    tn_paths_renew_next(&paths);
+    assert_true(next_us == tn_paths_next(&paths));
 }
 
 #define TEST(f) cmocka_unit_test_setup(f, begin)
@@ -459,6 +475,7 @@ int main(void)
         TEST(connect_is_not_wanted_without_data),
         TEST(a_punch_from_the_other_end_saves_our_own_connect),
         TEST(the_hot_doors_leave_the_deadline_alone),
+        TEST(who_makes_room_takes_its_deadline_along),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
