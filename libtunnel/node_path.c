@@ -19,7 +19,7 @@ static enum tn_path_kind kind_of(uint8_t via)
     return via == TN_VIA_RELAY ? TN_PATH_RELAY : TN_PATH_NONE;
 }
 
-static void report(struct tn_node *n, uint32_t peer)
+static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
     struct tn_path_event e;
@@ -35,6 +35,9 @@ static void report(struct tn_node *n, uint32_t peer)
                                             .path = kind_of(e.via),
                                             .addr = e.addr,
                                             .us = e.search_us});
+        /* packets may have been staged for want of a way, with a session all the while */
+        if (e.via != TN_VIA_NONE && tn_keys_for_sending(&p->keys, now.us))
+            tn_event_push(n, &(struct tn_event){.kind = TN_EV_SESSION, .peer = peer});
     }
 }
 
@@ -43,7 +46,7 @@ void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now)
     struct tn_peer *p = member_at(n, peer);
 
     if (p) {
-        report(n, peer);
+        report(n, peer, now);
         if (tn_paths_take_connect(&p->paths, &n->rng, &now))
             tn_overlay_connect(n, peer, now);
         if (tn_paths_relay_suspect(&p->paths))
