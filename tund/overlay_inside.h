@@ -1,0 +1,119 @@
+/* The overlay's inside, shared by overlay*.c and by nobody else.
+ *
+ *   overlay.c         the daemon's hooks: start, events, stop
+ *   overlay_store.c   what has to be on disk before it counts: stamps, the roster, "joined"
+ *   overlay_net.c     own addresses and routes, and the host's addresses as candidates
+ *   overlay_coord.c   the coordinator's name becomes addresses
+ *   overlay_verbs.c   requests from the control socket
+ *   overlay_report.c  status, peers and explain as JSON
+ *   overlay_ping.c    pings for tundctl
+ */
+#ifndef TUND_OVERLAY_INSIDE_H
+#define TUND_OVERLAY_INSIDE_H
+
+#include <jansson.h>
+
+#include "ctl.h"
+#include "daemon.h"
+#include "overlay.h"
+#include "prefix.h"
+#include "resolve.h"
+#include "state.h"
+#include "state_record.h"
+
+#define OVERLAY_MTU 1400
+
+/* How far the coordinator's session is, as `watch` tells it. */
+enum overlay_coord_state {
+    COORD_RESOLVING,  /* looking its name up */
+    COORD_UNRESOLVED, /* that failed; it is tried again */
+    COORD_CONNECTING, /* no session (yet, or any more) */
+    COORD_CONNECTED,  /* a session, and JOIN is under way */
+    COORD_JOINED,
+    COORD_REFUSED, /* it said no to our card */
+};
+
+struct overlay_ping;
+
+struct overlay {
+    struct tund *t; /* NULL before configure and after stop */
+    struct state state;
+    struct state_node self; /* secret */
+    uint8_t id[TN_NODE_ID_LEN];
+    struct prefix prefix4, prefix6;
+    bool net_up; /* addresses and routes are set */
+
+    uint64_t stamp_ceiling_ns; /* as stored */
+    uv_timer_t save_timer;
+    bool roster_dirty;
+
+    uv_timer_t resolve_timer;
+    bool timers_open;
+    struct resolve *lookup;        /* under way, or NULL */
+    unsigned resolve_failures;     /* in a row */
+    unsigned resolve_count;        /* ever: takes turns among several addresses */
+    struct tn_coordinator coordinator;
+    bool resolved;
+    enum overlay_coord_state coord_state;
+    uint8_t refused_status;
+    char resolve_error[160];
+
+    struct ctl *ctl;
+    struct overlay_ping *pings;
+    uint32_t next_token;
+    struct ctl_conn *watchers[CTL_CONN_MAX];
+    struct ctl_conn *leaving; /* waits for the answer to "left"; NULL when it has gone */
+    bool leave_sent;          /* that card is on its way */
+    bool left;                /* the coordinator has it: the state is removed at the end */
+};
+
+/* ---- overlay_store.c: log what fails; the node goes on with what it has ---- */
+
+/* Stores a ceiling OVERLAY_STAMP_AHEAD_NS above `above_ns`, and tells it to the node when there is one. */
+#define OVERLAY_STAMP_AHEAD_NS (600ull * 1000000000u)
+TN_MUST_CHECK int overlay_store_stamp(struct overlay *o, uint64_t above_ns, struct why *w);
+void overlay_extend_stamp(struct overlay *o, uint64_t above_ns);
+TN_MUST_CHECK int overlay_load_roster(struct overlay *o, struct why *w);
+void overlay_roster_changed(struct overlay *o); /* is written soon */
+void overlay_flush_roster(struct overlay *o);   /* now, if it has to be */
+void overlay_store_joined(struct overlay *o);
+
+/* ---- overlay_net.c ---- */
+
+TN_MUST_CHECK int overlay_net_start(struct overlay *o, struct why *w);
+void overlay_net_stop(struct overlay *o);
+void overlay_set_candidates(struct overlay *o);
+
+/* ---- overlay_coord.c ---- */
+
+void overlay_resolve(struct overlay *o); /* does nothing while one is under way */
+void overlay_resolve_stop(struct overlay *o);
+void overlay_coord_changed(struct overlay *o, enum overlay_coord_state s); /* and tells who watches */
+const char *overlay_coord_state_name(enum overlay_coord_state s);
+
+/* ---- overlay_verbs.c ---- */
+
+TN_MUST_CHECK int overlay_ctl_open(struct overlay *o, struct why *w);
+void overlay_ctl_close(struct overlay *o);
+void overlay_tell_watchers(struct overlay *o);
+void overlay_on_updated(struct overlay *o, uint8_t status);
+/* A member by name, by the first characters of its node id, or by overlay address. NULL with *w. */
+const struct tn_member *overlay_find_member(const struct overlay *o, const char *text, struct why *w);
+
+/* ---- overlay_report.c ---- */
+
+json_t *overlay_coord_json(const struct overlay *o);
+json_t *overlay_status_json(const struct overlay *o);
+json_t *overlay_peers_json(const struct overlay *o);
+json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m, uint32_t peer,
+                             struct tn_now now);
+
+/* ---- overlay_ping.c ---- */
+
+void overlay_ping_start(struct overlay *o, struct ctl_conn *c, const struct tn_member *m,
+                        uint32_t peer, const json_t *request);
+void overlay_ping_on_event(struct overlay *o, const struct tn_event *ev);
+void overlay_ping_on_close(struct overlay *o, struct ctl_conn *c);
+void overlay_ping_stop_all(struct overlay *o);
+
+#endif
