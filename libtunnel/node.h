@@ -19,9 +19,7 @@
 #include "coord/relay.h"
 #include "crypto/crypto.h"
 #include "path/linkmsg.h"
-#define tn_route tn_way
 #include "path/paths.h"
-#undef tn_route
 #include "tunnel.h"
 #include "wg/allowed.h"
 #include "wg/cookie.h"
