@@ -70,7 +70,7 @@ void tn_probe_wake(struct tn_paths *p, struct tn_probe *pr, const struct tn_now 
         return;
     if (pr->ping_us == 0 || now->us - pr->ping_us >= wait_us ||
         now->us - pr->fresh_us > TN_STALE_US)
-        pr->row[TN_ROW_BEAT] = now->us;
+        pr->small_due = true; /* its sending sets the next beat */
     else if (pr->row[TN_ROW_BEAT] > pr->ping_us + wait_us)
         pr->row[TN_ROW_BEAT] = pr->ping_us + wait_us;
 }

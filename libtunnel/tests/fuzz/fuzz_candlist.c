@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/candlist.h"
+#include "libtunnel/base/candlist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "path/linkmsg.h"
+#include "libtunnel/path/linkmsg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "path/paths.h"
-#include "path/paths_priv.h"
+#include "libtunnel/path/paths.h"
+#include "libtunnel/path/paths_priv.h"
 
 #define RECENT 16
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "path/stun.h"
+#include "libtunnel/path/stun.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

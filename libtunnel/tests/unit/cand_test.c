@@ -1,4 +1,4 @@
-#include "path/cand.h"
+#include "libtunnel/path/cand.h"
 #include "vectors.h"
 
 static void every_verdict_and_origin_has_a_word_of_its_own(void **state)

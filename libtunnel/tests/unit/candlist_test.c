@@ -1,4 +1,4 @@
-#include "base/candlist.h"
+#include "libtunnel/base/candlist.h"
 #include "vectors.h"
 
 static size_t make_list(struct tn_cand_wire *list, size_t count)

@@ -1,4 +1,4 @@
-#include "path/linkmsg.h"
+#include "libtunnel/path/linkmsg.h"
 #include "vectors.h"
 
 static struct tn_link_msg a_ping(uint16_t size)

@@ -1,7 +1,7 @@
 /* One end's paths, event by event. */
-#include "path/linkmsg.h"
-#include "path/paths.h"
-#include "path/paths_priv.h"
+#include "libtunnel/path/linkmsg.h"
+#include "libtunnel/path/paths.h"
+#include "libtunnel/path/paths_priv.h"
 #include "vectors.h"
 
 #define MTU 1400
@@ -399,10 +399,9 @@ static void connect_is_not_wanted_without_data(void **state)
     assert_false(tn_paths_take_connect(&paths, &rng, &now));
     tn_paths_on_data_sent(&paths, 1, &now);
     assert_true(tn_paths_take_connect(&paths, &rng, &now));
-    now.us += TN_S(100);
-    pull();
+    go_on(TN_S(100));
     assert_false(tn_paths_take_connect(&paths, &rng, &now));
-    assert_true(tn_paths_next(&paths) == TN_NEVER);
+    assert_true(tn_paths_next(&paths) == TN_NEVER); /* nothing is left to wait for */
 }
 
 static void a_punch_from_the_other_end_saves_our_own_connect(void **state)

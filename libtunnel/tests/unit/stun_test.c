@@ -1,5 +1,5 @@
 /* Vectors: RFC 5769 sections 2.1 to 2.3, typed from the RFC. */
-#include "path/stun.h"
+#include "libtunnel/path/stun.h"
 #include "vectors.h"
 
 static const char rfc5769_request[] =
