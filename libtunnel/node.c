@@ -40,6 +40,8 @@ int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
 {
     if (!memory_is_sane(mem) || cfg->mtu < 576)
         return TN_EINVAL;
+    if (tn_crypto_init())
+        return TN_ESTATE;
     memset(n, 0, sizeof *n);
     n->mem = *mem;
     n->mtu = cfg->mtu;
