@@ -89,11 +89,12 @@ struct tn_coord_request {
     uint8_t key_len;
     uint8_t tries;
     uint16_t id;
-    bool failed;  /* given up: an event is owed */
+    bool failed;    /* given up: an event with `status` is owed */
+    uint8_t status;
     uint32_t token;
     uint64_t seq;
-    uint64_t due_us;
-    uint64_t sent_us;
+    uint64_t due_us;   /* TN_NEVER: waits for the answer to JOIN */
+    uint64_t first_us; /* when it was first sent on this session */
     uint8_t key[TN_MSG_NAME_MAX + 1]; /* identity of a CONNECT, key of a LOOKUP */
 };
 
@@ -108,9 +109,18 @@ enum tn_coord_row { /* of the deadline table */
     TN_COORD_AT_INIT,      /* repeat INIT */
     TN_COORD_AT_ATTEMPT,   /* begin the next attempt */
     TN_COORD_AT_KEEPALIVE, /* PING, on both families */
-    TN_COORD_AT_PING,      /* repeat an unanswered PING */
-    TN_COORD_AT_RENEW,
+    TN_COORD_AT_RENEW,     /* make the keys anew */
+    TN_COORD_AT_BIND,      /* the earliest BIND that is due */
     TN_COORD_AT_ROWS,
+};
+
+/* PINGs of one family. */
+struct tn_coord_ping {
+    uint64_t due_us; /* when to send (again); TN_NEVER: not */
+    uint64_t sent_us;
+    uint64_t heard_us; /* the last answer */
+    uint16_t id;
+    uint8_t tries;
 };
 
 /* Fields are the module's own. Holds secrets: tn_coord_client_wipe. */
@@ -121,25 +131,25 @@ struct tn_coord_client {
     struct tn_addr server[2]; /* by family: 0 IPv4, 1 IPv6; zero: none */
     uint64_t row[TN_COORD_AT_ROWS];
     enum tn_coord_state state;
+    bool running;
     bool session_ok; /* `session` can be used; also while a handshake is under way */
     uint8_t home;    /* family of requests and relay frames */
     /* handshake */
     struct tn_ik ik;
     uint32_t client_index;
     uint64_t stamp_ns; /* the last INIT's; never goes back */
-    uint64_t init_sent_us;
+    uint64_t init_sent_us, attempt_us;
     uint8_t cookie[TN_CTL_COOKIE_VALUE_LEN];
-    bool has_cookie, want_init, ik_live;
-    uint8_t init_tries, cookies_taken, shake_family;
+    bool has_cookie, want_init, ik_live, flipped;
+    uint8_t timeouts, cookies_taken, with_cookie, shake_family;
     uint32_t attempts_failed;
     /* session */
     struct tn_ctl_session session;
     uint32_t previous_index; /* relay frames that were under way when keys changed */
     uint64_t heard_us;       /* last authentic datagram */
-    uint64_t ping_sent_us;
-    uint16_t ping_id[2];
-    bool want_ping[2], ping_open, suspicious;
-    uint8_t ping_tries;
+    uint64_t spoken_us;      /* last datagram of ours, relay frames too */
+    struct tn_coord_ping ping[2]; /* by family */
+    bool suspicious;
     uint64_t keepalive_us; /* in force */
     uint32_t rtt_us;
     struct tn_addr observed[2];
@@ -147,7 +157,7 @@ struct tn_coord_client {
     uint16_t next_id;
     /* requests */
     struct tn_coord_request request[TN_COORD_REQUESTS];
-    struct tn_coord_request publish; /* JOIN or UPDATE */
+    struct tn_coord_request publish;  /* JOIN or UPDATE */
     struct tn_coord_request announce; /* CANDIDATES */
     uint8_t card[TN_MSG_CARD_MAX];
     uint16_t card_len;
@@ -186,8 +196,8 @@ TN_MUST_CHECK int tn_coord_client_on_datagram(struct tn_coord_client *c, const s
  * WireGuard datagram. It is not authentic until WireGuard says so. */
 TN_MUST_CHECK int tn_coord_client_open_relay(const struct tn_coord_client *c,
                                              const struct tn_addr *src, struct tn_buf *b);
-/* Puts the relay header in front of a WireGuard datagram and tells where it goes. A BIND that is yet
- * to be sent is polled out first. TN_ESTATE: not connected, or the channel is not (yet) bound;
+/* Puts the relay header in front of a WireGuard datagram and tells where it goes. A frame may follow
+ * its BIND at once, so TN_ESTATE: not connected, refused, or BIND is yet to be polled out;
  * TN_ENOSPC: no head room. After 2 s of silence a PING is wished as well, for a NAT that forgets. */
 TN_MUST_CHECK int tn_coord_client_push_relay(struct tn_coord_client *c, uint16_t channel,
                                              struct tn_buf *b, struct tn_addr *dst,

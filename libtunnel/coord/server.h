@@ -59,6 +59,7 @@ struct tn_server_session {
     uint32_t member_next;         /* chain of the table by identity */
     uint32_t older, newer;        /* list of the tentative, or of the guests; newer: free list */
     uint32_t channels;            /* first of its channels */
+    uint32_t channel_count;
 };
 
 /* One bound channel. */
@@ -100,7 +101,7 @@ struct tn_server_config {
     X(cookies_sent) X(handshakes) X(sessions_confirmed) X(sessions_replaced) X(sessions_expired)   \
     X(sessions_evicted) X(requests) X(joins) X(updates) X(joins_refused) X(connects)               \
     X(connects_unreachable) X(punches) X(binds) X(relay_packets) X(relay_bytes)                    \
-    X(drop_garbage) X(drop_cookie_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
+    X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \
     X(drop_relay_unbound) X(drop_relay_away) X(drop_relay_rate)
