@@ -260,6 +260,11 @@ static void a_relay_that_alters_packets_costs_throughput_and_no_more(void **stat
     n.s->w->host[n.s->node[n.a].host].nat = world_add_nat(n.s->w, "55.2.1.2", -1, WORLD_MAP_APDM, WORLD_FILTER_APDF);
     n.s->w->host[n.s->node[n.b].host].nat = world_add_nat(n.s->w, "55.2.2.2", -1, WORLD_MAP_APDM, WORLD_FILTER_APDF);
     sim_run(n.s, TN_S(40));
+    for (int i = 0; i < 100; i++) { /* a session by the relay, and no rekey due */
+        sim_send(n.s, n.a, n.b, 400, 0xabcd);
+        sim_run(n.s, TN_MS(100));
+    }
+    n.s->node[n.b].delivered = 0;
     n.s->coord.tamper = flip_relayed;
     for (uint32_t i = 0; i < 600; i++) {
         sim_send(n.s, n.a, n.b, 400, 0xabcd);
@@ -269,7 +274,7 @@ static void a_relay_that_alters_packets_costs_throughput_and_no_more(void **stat
             for (size_t k = 24; k < n.s->node[n.b].last_len; k++)
                 assert_int_equal(n.s->node[n.b].last[k], 0x5a);
     }
-    assert_in_range(n.s->node[n.b].delivered, sent / 4, sent - 1);
+    assert_in_range(n.s->node[n.b].delivered, sent / 2, sent * 4 / 5);
     sim_free(n.s);
 }
 
