@@ -89,7 +89,7 @@ static void loss_alone_rarely_moves_traffic(void **state)
         falls += pathnet_count_events(&net, 0, TN_VIA_RELAY);
         falls += pathnet_count_events(&net, 1, TN_VIA_RELAY);
     }
-    print_message("5 %% loss: %zu falls to the relay in 2 hours of use\n", falls);
+    print_message("# 5 %% loss: %zu falls to the relay in 2 hours of use\n", falls);
     assert_true(falls <= 4);
 }
 

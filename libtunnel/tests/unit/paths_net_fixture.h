@@ -103,7 +103,7 @@ static inline int compare_times(const void *a, const void *b)
 static inline void print_times(const char *what, uint64_t *us, size_t count)
 {
     qsort(us, count, sizeof(*us), compare_times);
-    print_message("%s: p50 %lu ms, p95 %lu ms, longest %lu ms\n", what,
+    print_message("# %s: p50 %lu ms, p95 %lu ms, longest %lu ms\n", what,
                   (unsigned long)(us[count / 2] / 1000), (unsigned long)(us[count * 95 / 100] / 1000),
                   (unsigned long)(us[count - 1] / 1000));
 }

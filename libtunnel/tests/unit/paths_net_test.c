@@ -266,7 +266,7 @@ static void an_idle_path_is_kept_open_for_an_hour_at_little_cost(void **state)
     assert_int_equal(tn_paths_via(&net.end[0].paths), TN_VIA_DIRECT);
     assert_int_equal(net.end[0].events, 0);
     assert_int_equal(net.end[1].events, 0);
-    print_message("idle hour: %lu PINGs, %lu bytes\n",
+    print_message("# idle hour: %lu PINGs, %lu bytes\n",
                   (unsigned long)(net.end[0].probes + net.end[1].probes),
                   (unsigned long)(net.end[0].probe_bytes + net.end[1].probe_bytes));
     assert_true(net.end[0].probes + net.end[1].probes < 240);

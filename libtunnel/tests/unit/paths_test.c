@@ -265,7 +265,7 @@ static void a_list_of_victims_gets_a_bounded_number_of_packets(void **state)
         go_on(TN_S(1));
         packets += wishes;
     }
-    print_message("ten minutes of lies: %zu packets\n", packets);
+    print_message("# ten minutes of lies: %zu packets\n", packets);
     assert_true(packets <= (TN_ROUND_TOKENS_MAX + 60) * 10);
 }
 
