@@ -1,0 +1,144 @@
+/* tundctl: the command line of an overlay node. Verbs are a table; what they do is
+ * in tundctl_*.c, one file for each group. */
+#include "tundctl.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct verb {
+    const char *name;
+    const char *word; /* what stands without an option, or NULL */
+    unsigned takes;
+    int (*run)(const struct args *a);
+    const char *line;    /* in the overview */
+    const char *options; /* for --help, a line each */
+    const char *example;
+} verbs[] = {
+    {"create", "NAME", ARG_COORDINATOR | ARG_NAME | ARG_PREFIX | ARG_IFNAME | ARG_PORT, tundctl_create,
+     "make a network, and this machine its first member",
+     "      --coordinator URL  tund://HOST:PORT/KEY, as tund-coord prints it\n"
+     "      --name NODE        this machine's name in the network\n"
+     "      --prefix P         private IPv4 prefix of the network (default: a free /20)\n"
+     "      --ifname NAME      interface (default: tund0, or the next that is free)\n"
+     "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n",
+     "sudo tundctl create home --coordinator tund://coord.example.net:3478/KEY --name nas"},
+    {"invite", NULL, ARG_NAME | ARG_EXPIRES | ARG_OUT, tundctl_invite,
+     "print a line that makes one more machine a member, once",
+     "      --name NODE        the new machine's name\n"
+     "      --expires TIME     30m, 12h, 7d (the default) ... at most a year\n"
+     "      --out FILE         into a new file that only you can read\n",
+     "sudo tundctl invite --name laptop > invite"},
+    {"join", "FILE", ARG_IFNAME | ARG_PORT, tundctl_join,
+     "become a member by an invite, from a file or - (standard input)",
+     "      --ifname NAME      interface (default: tund0, or the next that is free)\n"
+     "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n",
+     "sudo tundctl join invite"},
+    {"leave", NULL, ARG_FORCE, tundctl_leave, "leave the network, and forget its keys",
+     "      --force            also without the coordinator, or with the network's own key\n",
+     "sudo tundctl leave"},
+    {"up", NULL, 0, tundctl_up, "start the daemon", "", "sudo tundctl up"},
+    {"down", NULL, 0, tundctl_down, "stop the daemon; the member stays one", "", "sudo tundctl down"},
+    {"status", NULL, ARG_JSON, tundctl_status, "this node, its coordinator, its peers",
+     "      --json             as one JSON object\n", "tundctl status --json | jq .peers"},
+    {"peers", NULL, ARG_JSON, tundctl_peers, "the other members",
+     "      --json             as a JSON array\n", "tundctl peers"},
+    {"ping", "PEER", ARG_JSON | ARG_COUNT | ARG_SIZE | ARG_INTERVAL | ARG_UNTIL_DIRECT, tundctl_ping,
+     "ask a member for answers, and show the path they took",
+     "  -c, --count N          pings to send (default 5; with --until-direct 100)\n"
+     "  -i, --interval S       seconds between them (default 1; with --until-direct 0.1)\n"
+     "  -s, --size BYTES       size of the inner packet, 32 to 1400 (default 64)\n"
+     "      --until-direct     go on until an answer came by a direct path\n"
+     "      --json             one JSON object a line\n"
+     "Exit code: 0 only if an answer came (with --until-direct: a direct one; else 3).\n",
+     "tundctl ping --until-direct nas"},
+    {"explain", "PEER", ARG_JSON, tundctl_explain,
+     "every way to a member that was tried, and why the one in use is in use",
+     "      --json             as one JSON object\n", "tundctl explain nas"},
+    {"version", NULL, ARG_JSON, tundctl_version, "of this program, and of the daemon that runs",
+     "      --json             as one JSON object\n", "tundctl version"},
+};
+#define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    interrupted = 1;
+}
+
+bool was_interrupted(void)
+{
+    return interrupted;
+}
+
+int say_error(int code, const char *fmt, ...)
+{
+    va_list ap;
+
+    fflush(stdout);
+    fputs("tundctl: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return code;
+}
+
+static void print_overview(FILE *to)
+{
+    fputs("Usage: tundctl VERB [OPTION]...\n\n", to);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        fprintf(to, "  %-7s %-5s  %s\n", verbs[i].name, verbs[i].word ? verbs[i].word : "",
+                verbs[i].line);
+    fputs("\nEvery verb takes --help, and --state DIR (default /var/lib/tund): which instance.\n"
+          "PEER is a member's name, the beginning of its node id, or its overlay address.\n\n"
+          "Example: tundctl ping nas\n", to);
+}
+
+static void print_help(const struct verb *v)
+{
+    printf("Usage: tundctl %s%s%s [OPTION]...\n%s.\n\n%s"
+           "      --state DIR        which instance (default /var/lib/tund)\n"
+           "  -h, --help             print this\n\nExample: %s\n", v->name, v->word ? " " : "",
+           v->word ? v->word : "", v->line, v->options, v->example);
+}
+
+static int run_verb(const struct verb *v, int argc, char **argv, struct args *a)
+{
+    struct why why;
+
+    if (args_parse_verb(argc, argv, v->takes, v->word, a, &why) != 0)
+        return say_error(CTL_EXIT_USAGE, "%s", why.text);
+    if (!(a->given & ARG_HELP))
+        return v->run(a);
+    print_help(v);
+    return CTL_EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction on_end = {.sa_handler = on_signal};
+    struct why why;
+    struct args a;
+    bool version;
+    int at;
+
+    sigaction(SIGINT, &on_end, NULL);
+    sigaction(SIGTERM, &on_end, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    if (args_parse_global(argc, argv, &a, &version, &at, &why) != 0)
+        return say_error(CTL_EXIT_USAGE, "%s", why.text);
+    if (version)
+        return tundctl_version(&a);
+    if (a.given & ARG_HELP || at == argc) {
+        print_overview(at == argc && !(a.given & ARG_HELP) ? stderr : stdout);
+        return a.given & ARG_HELP ? CTL_EXIT_OK : CTL_EXIT_USAGE;
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(argv[at], verbs[i].name) == 0)
+            return run_verb(&verbs[i], argc - at, argv + at, &a);
+    }
+    return say_error(CTL_EXIT_USAGE, "no verb \"%.40s\" (see tundctl --help)", argv[at]);
+}
