@@ -70,8 +70,8 @@ static int run(const struct tund_options *opt, struct launch *launch)
         log_error("%s", t.failure[0] ? t.failure : strerror(-err));
         code = exit_code_of(err);
     } else {
-        log_info("%s is up, UDP port %u", t.ifname, t.udp.port);
         launch_ready(launch);
+        log_info("%s is up, UDP port %u", t.ifname, t.udp.port);
         notify_send("READY=1");
         code = tund_run(&t);
         notify_send("STOPPING=1");

@@ -17,7 +17,7 @@ static char why[160];
 static enum options_result parse(const char *line)
 {
     static char text[256];
-    char *argv[20] = {"tund"};
+    char *argv[20] = {(char[]){"tund"}};
     int argc = 1;
 
     snprintf(text, sizeof text, "%s", line);
@@ -106,9 +106,10 @@ static void very_many_arguments_are_refused(void **state)
 {
     const int argc = 100000;
     char **argv = calloc((size_t)argc + 1, sizeof *argv);
+    char empty[] = "";
 
     for (int i = 0; i < argc; i++)
-        argv[i] = "";
+        argv[i] = empty;
     assert_int_equal(options_parse(argc, argv, &opt, why, sizeof why), OPTIONS_BAD);
     free(argv);
 }
