@@ -132,6 +132,7 @@ struct tn_node {
     uint64_t synced_seq;   /* up to here our roster is complete */
     bool syncing;
     uint64_t next_lookup_us; /* not before: lookups for strangers are rare */
+    uint64_t next_suspect_us;
     struct tn_card card;
     struct tn_roster roster;
     uint64_t keepalive_us;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LOOKUP_GAP_US TN_MS(200)
+#define SUSPECT_GAP_US TN_S(5)
 #define NS_PER_S 1000000000u
 
 enum lookup_token { LOOKUP_ADDRESS = 1, LOOKUP_STRANGER, LOOKUP_PUNCH };
@@ -232,10 +233,13 @@ void tn_overlay_connect(struct tn_node *n, uint32_t peer, struct tn_now now)
     (void)err;
 }
 
+/* Paths say so for as long as it looks so to them, and a peer that is away looks so too. */
 void tn_overlay_suspect(struct tn_node *n, struct tn_now now)
 {
-    if (n->has_coordinator)
-        tn_coord_client_suspect(&n->coord, now);
+    if (!n->has_coordinator || now.us < n->next_suspect_us)
+        return;
+    n->next_suspect_us = now.us + SUSPECT_GAP_US;
+    tn_coord_client_suspect(&n->coord, now);
 }
 
 static void lookup(struct tn_node *n, enum tn_msg_by by, const void *key, size_t len,
@@ -436,6 +440,7 @@ void tn_on_network_change(struct tn_node *n, struct tn_now now)
             tn_paths_on_network_change(&p->paths, &now);
         tn_path_settle(n, i, now);
     }
+    n->next_suspect_us = 0;
     tn_overlay_suspect(n, now);
     tn_overlay_drain(n, now);
 }

@@ -185,20 +185,35 @@ void tn_path_on_link(struct tn_node *n, uint32_t peer, const struct tn_way *way,
 
 /* ---- link messages out ---- */
 
+/* Seals a link message for one way. A session that has run out is known from here. */
 static bool send_link(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m,
                       const struct tn_way *way, struct tn_buf *b, struct tn_now now,
                       struct tn_route *route)
 {
     struct tn_peer *p = member_at(n, peer);
+    int err;
 
     b->off = TN_BUF_HEADROOM;
     if (!p || tn_link_encode(m, tn_buf_data(b), b->cap - b->off - TN_BUF_TAILROOM))
         return false;
     b->len = m->size;
-    if (tn_tx_seal(n, peer, b, false, now))
+    err = tn_tx_seal(n, peer, b, false, now);
+    if (err == TN_ENOKEY) {
+        tn_paths_set_session(&p->paths, false, &now);
+        tn_tx_want_handshake(n, peer, now);
+    }
+    return !err && !tn_tx_route(n, peer, way, b, now, route);
+}
+
+/* The same for what its paths did not wish for, and so have not counted. */
+static bool send_uncounted(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m,
+                           const struct tn_way *way, struct tn_buf *b, struct tn_now now,
+                           struct tn_route *route)
+{
+    if (!send_link(n, peer, m, way, b, now, route))
         return false;
-    tn_paths_on_other_sent(&p->paths, way, m->size, &now);
-    return !tn_tx_route(n, peer, way, b, now, route);
+    tn_paths_on_other_sent(&n->mem.peers[peer].paths, way, m->size, &now);
+    return true;
 }
 
 bool tn_path_poll_pong(struct tn_node *n, struct tn_buf *b, struct tn_now now,
@@ -209,7 +224,7 @@ bool tn_path_poll_pong(struct tn_node *n, struct tn_buf *b, struct tn_now now,
 
         n->pongs_head = (n->pongs_head + 1) % TN_PONGS_LEN;
         n->pongs_count--;
-        if (send_link(n, owed.peer, &owed.pong, &owed.way, b, now, route))
+        if (send_uncounted(n, owed.peer, &owed.pong, &owed.way, b, now, route))
             return true;
     }
     return false;
@@ -267,7 +282,7 @@ bool tn_path_poll_ping(struct tn_node *n, uint32_t peer, struct tn_buf *b, struc
     ping.size = p->ping.size;
     ping.full = ping.size == n->mtu;
     ping.txid = p->ping.txid;
-    return send_link(n, peer, &ping, &way, b, now, route);
+    return send_uncounted(n, peer, &ping, &way, b, now, route);
 }
 
 int tn_node_ping(struct tn_node *n, uint32_t peer, uint16_t size, uint32_t token, struct tn_now now)
