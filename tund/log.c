@@ -93,6 +93,8 @@ static void write_stderr(enum log_level level, const char *text)
 }
 
 static void emit(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+static void emit(enum log_level level, const char *fmt, va_list ap)
 {
     char text[LINE_LEN];
 

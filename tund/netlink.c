@@ -153,11 +153,12 @@ static int read_answers(struct nl *n, struct answer *a)
 
     while (!a->done) {
         int len = read_answer(n, buf, sizeof buf);
-        const struct nlmsghdr *h = (const struct nlmsghdr *)buf;
+        const struct nlmsghdr *h;
+        size_t at = 0;
 
         if (len < 0)
             return len;
-        for (; NLMSG_OK(h, len) && !a->done; h = NLMSG_NEXT(h, len)) {
+        while (!a->done && (h = nl_next(buf, (size_t)len, &at))) {
             if (h->nlmsg_seq == n->seq)
                 take_message(a, h);
         }
@@ -187,6 +188,17 @@ int nl_dump(struct nl *n, struct nl_msg *m, void (*cb)(void *ctx, const struct n
 }
 
 /* ---- reading ---- */
+
+const struct nlmsghdr *nl_next(const void *buf, size_t len, size_t *at)
+{
+    const struct nlmsghdr *h = (const void *)((const uint8_t *)buf + *at);
+    size_t left = *at < len ? len - *at : 0;
+
+    if (left < sizeof *h || h->nlmsg_len < sizeof *h || h->nlmsg_len > left)
+        return NULL;
+    *at += NLMSG_ALIGN(h->nlmsg_len);
+    return h;
+}
 
 static void collect(const struct rtattr *a, size_t len, const struct rtattr **out, unsigned max)
 {

@@ -163,9 +163,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             uv_poll_start(poll, UV_READABLE, on_readable);
     }
     while ((len = recv(m->fd, buf, sizeof buf, MSG_DONTWAIT)) > 0) {
-        const struct nlmsghdr *h = (const struct nlmsghdr *)buf;
+        const struct nlmsghdr *h;
+        size_t at = 0;
 
-        for (int left = (int)len; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left))
+        while ((h = nl_next(buf, (size_t)len, &at)))
             take_news(m, h);
     }
     if (!uv_is_active((uv_handle_t *)&m->timer))

@@ -32,6 +32,8 @@ TN_MUST_CHECK int nl_call(struct nl *n, struct nl_msg *m);
 TN_MUST_CHECK int nl_dump(struct nl *n, struct nl_msg *m,
                           void (*cb)(void *ctx, const struct nlmsghdr *h), void *ctx);
 
+/* The messages in what was received: begins with *at = 0, NULL after the last whole one. */
+const struct nlmsghdr *nl_next(const void *buf, size_t len, size_t *at);
 /* Attributes by number (up to max, an array of max + 1) of what follows a header of body_len;
  * NULL where there is none. Lengths are checked against the message. */
 void nl_attrs(const struct nlmsghdr *h, size_t body_len, const struct rtattr **out, unsigned max);

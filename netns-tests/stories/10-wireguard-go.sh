@@ -33,7 +33,7 @@ check_pair() { # NAME OUTER [line...]
     assert "$name: IPv4 passes" wg_ping a "${WG_FOUR[b]}"
     assert "$name: IPv6 passes" wg_ping a "${WG_SIX[b]}"
     assert "$name: also the other way" wg_ping b "${WG_FOUR[a]}"
-    assert "$name: packets of full size pass" wg_ping a "${WG_FOUR[b]}" -M do -s 1392
+    assert "$name: packets of full size pass" wg_ping a "${WG_FOUR[b]}" -M 'do' -s 1392
     assert "$name: packets of 20000 bytes pass, in fragments" wg_ping a "${WG_SIX[b]}" -s 20000
     assert "$name: both ends show the handshake" eval 'handshaken a && handshaken b'
     assert_ge "$name: a counts what it received" "$(received a)" 60000

@@ -145,7 +145,7 @@ static void check_line(const char *before, const char *line, int wanted)
 static void bad_values_are_refused(void **state)
 {
     static const char *const lines[] = {
-        "private_key=", "private_key=00", "private_key=" KEY "0", "listen_port=65536",
+        "private_key=", "private_key=00", ("private_key=" KEY "0"), "listen_port=65536",
         "listen_port=-1", "listen_port=", "listen_port=1 ", "listen_port=0x10", "fwmark=4294967296",
         "replace_peers=false", "replace_peers=", "unknown=1", "=1", "public_key=x", "remove=true"};
     static const char *const peer_lines[] = {
@@ -154,7 +154,7 @@ static void bad_values_are_refused(void **state)
         "allowed_ip=1.2.3.4", "allowed_ip=1.2.3.4/33", "allowed_ip=::/129", "allowed_ip=/1",
         "allowed_ip=1.2.3.4/", "allowed_ip=+-1.2.3.4/8", "allowed_ip=1.2.3.4/8/8", "allowed_ip=-",
         "protocol_version=2", "protocol_version=0", "remove=1", "update_only=false",
-        "replace_allowed_ips=1", "listen_port=1", "private_key=" KEY};
+        "replace_allowed_ips=1", "listen_port=1", ("private_key=" KEY)};
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         check_line("", lines[i], -EINVAL);
