@@ -25,11 +25,12 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
     struct tn_path_event e;
 
     while (tn_paths_take_event(&p->paths, &e)) {
-        p->direct_since_us = 0;
-        if (e.via == TN_VIA_DIRECT) {
+        if (e.via != TN_VIA_DIRECT)
+            p->direct_since_us = 0;
+        else if (!p->direct_since_us)
             p->direct_since_us = e.at_us;
+        if (e.search_us) /* else it only moved from one address to a better one */
             p->time_to_direct_us = e.search_us > UINT32_MAX ? UINT32_MAX : (uint32_t)e.search_us;
-        }
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_PATH,
                                             .peer = peer,
                                             .path = kind_of(e.via),
