@@ -51,6 +51,18 @@ static bool make_absolute(struct tund_options *opt)
     return true;
 }
 
+/* From here on it ends in its own time: a second SIGTERM must not cut the cleaning up short. */
+static void block_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int run(const struct tund_options *opt, struct launch *launch)
 {
     static struct tund t;
@@ -76,6 +88,7 @@ static int run(const struct tund_options *opt, struct launch *launch)
         code = tund_run(&t);
         notify_send("STOPPING=1");
     }
+    block_signals();
     tund_free(&t);
 #ifdef TUND_HAS_OVERLAY
     overlay_free(overlay);

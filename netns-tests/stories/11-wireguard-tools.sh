@@ -113,5 +113,12 @@ wait_until 5 on_home test -S /run/wireguard/wg8.sock
 refusal 4 "the UDP port is taken" "choose another with --port" on_home "$TUND" --port 5555 wg9
 assert_status "SIGTERM ends it with 0" 0 lab_stop occupant
 assert_fails "and the interface went with it" on_home ip link show wg8
+lab_spawn stormy home "$TUND" -f wg8
+wait_until 5 on_home test -S /run/wireguard/wg8.sock
+for _ in {1..200}; do
+    kill -s TERM "${LAB_PID[stormy]}" 2>>"$LAB_DIR/log/storm.log" || break
+done
+assert_status "SIGTERM many times over ends it with 0 as well" 0 wait "${LAB_PID[stormy]}"
+assert_fails "and the socket is gone" on_home test -e /run/wireguard/wg8.sock
 on_home sh -c 'rm -rf /run/wireguard; mkdir -m 0777 /run/wireguard'
 refusal 3 "others can write where the socket goes" "directory of root" on_home "$TUND" wg9
