@@ -45,6 +45,7 @@ static const char *program(void)
 void e2e_prepare(struct coordinator *c)
 {
     memset(c, 0, sizeof(*c));
+    (void)program(); /* fails before anything is made */
     strcpy(c->dir, "/tmp/tund-e2e.XXXXXX");
     assert_non_null(mkdtemp(c->dir));
     snprintf(c->log, sizeof(c->log), "%s.log", c->dir);
@@ -63,6 +64,21 @@ void e2e_remove(struct coordinator *c)
     }
     unlink(c->log);
     assert_int_equal(rmdir(c->dir), 0);
+}
+
+/* What it said instead of its line; fails the test and leaves nothing behind. */
+static void fail_start(struct coordinator *c, const char *line)
+{
+    char log[512] = "";
+    FILE *f = fopen(c->log, "r");
+
+    if (f) {
+        log[fread(log, 1, sizeof(log) - 1, f)] = '\0';
+        fclose(f);
+    }
+    (void)e2e_stop(c, SIGKILL);
+    e2e_remove(c);
+    fail_msg("tund-coord said \"%s\", and in its log: %s", line, log);
 }
 
 /* Splits at blanks; argv points into `text`. */
@@ -145,7 +161,7 @@ void e2e_start(struct coordinator *c, const char *listen, const char *extra, uns
     read_line(fd[0], line, sizeof(line));
     close(fd[0]);
     if (strncmp(line, opening, strlen(opening)))
-        fail_msg("tund-coord said \"%s\"; see its log", line);
+        fail_start(c, line);
     assert_int_equal(
         tn_url_decode(&c->url, line + strlen(opening), strlen(line) - strlen(opening)), 0);
     if (!small_disk_kib)
