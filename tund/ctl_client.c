@@ -128,9 +128,9 @@ static int read_more(struct ctl_client *c, int64_t deadline_ms, struct why *w)
     if (err == 0)
         return why_set(w, -ETIMEDOUT, "tund does not answer: it is busy or hangs");
     n = recv(c->fd, c->line + c->len, c->cap - c->len, 0);
-    if (n < 0)
+    if (n < 0 && errno != ECONNRESET)
         return why_set(w, -errno, "cannot read from tund: %s", strerror(errno));
-    if (n == 0)
+    if (n <= 0)
         return why_set(w, -EPIPE, "tund has ended the connection");
     c->len += (size_t)n;
     return 0;
