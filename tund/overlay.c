@@ -111,7 +111,7 @@ static int start(void *ctx, struct tund *t)
     err = overlay_ctl_open(o, &why);
     if (err)
         return tund_fail(t, err, "%s", why.text);
-    log_info("%s of network %s", o->self.card.cert.name, o->self.card.cert.network);
+    log_debug("%s of network %s", o->self.card.cert.name, o->self.card.cert.network);
     return 0;
 }
 

@@ -155,6 +155,18 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- events ---- */
 
+/* Where an answer came from: the peer's own address, or the relay's. */
+static const char *from(const struct overlay_ping *p, const struct tn_event *ev,
+                        char text[ADDR_TEXT_LEN])
+{
+    struct tn_coord_info info;
+
+    if (ev->path != TN_PATH_RELAY)
+        return addr_text(&ev->addr, text);
+    tn_node_coord_info(p->o->t->node, &info);
+    return addr_text(&info.endpoint, text);
+}
+
 static void on_pong(struct overlay_ping *p, const struct tn_event *ev)
 {
     uint64_t now_us = tund_now().us, spent_ms = (now_us - p->sent_us) / 1000;
@@ -165,7 +177,7 @@ static void on_pong(struct overlay_ping *p, const struct tn_event *ev)
     p->direct = ev->path == TN_PATH_DIRECT;
     ctl_send(p->c, json_pack("{s:s,s:I,s:s,s:s,s:f,s:i,s:f}", "event", "pong", "seq",
                              (json_int_t)p->sent, "path", tn_path_kind_name(ev->path), "endpoint",
-                             addr_text(&ev->addr, text), "rtt_ms", (double)ev->us / 1000.0, "size",
+                             from(p, ev, text), "rtt_ms", (double)ev->us / 1000.0, "size",
                              (int)p->size, "at_ms", (double)(now_us - p->started_us) / 1000.0));
     if (p->c && is_done(p))
         finish(p);
@@ -178,9 +190,8 @@ static void on_path(struct overlay_ping *p, const struct tn_event *ev)
     char text[ADDR_TEXT_LEN];
 
     ctl_send(p->c, json_pack("{s:s,s:s,s:s,s:f,s:f}", "event", "path", "path",
-                             tn_path_kind_name(ev->path), "endpoint", addr_text(&ev->addr, text),
-                             "after_ms", (double)ev->us / 1000.0, "at_ms",
-                             (double)(tund_now().us - p->started_us) / 1000.0));
+                             tn_path_kind_name(ev->path), "endpoint", from(p, ev, text), "after_ms",
+                             (double)ev->us / 1000.0, "at_ms", (double)(tund_now().us - p->started_us) / 1000.0));
 }
 
 /* One that answered us in this run is there, whatever the coordinator says. */

@@ -89,7 +89,8 @@ int state_open(struct state *s, const char *dir, bool create, struct why *w)
     if (create) {
         err = make_dirs(dir);
         if (err)
-            return why_set(w, err, "cannot make the state directory %s: %s", dir, strerror(-err));
+            return why_set(w, err, "cannot make the state directory %s: %s%s", dir, strerror(-err),
+                           err == -EACCES ? " (use sudo)" : "");
     }
     s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dir_fd < 0) {

@@ -170,7 +170,9 @@ static void say_waiting(struct wait *t)
     if (t->told || now_ms() - t->began_ms < QUIET_MS)
         return;
     t->told = true;
-    if (strcmp(t->state, "unresolved") == 0)
+    if (strcmp(t->state, "resolving") == 0)
+        fprintf(stderr, "looking up %s ...\n", t->coordinator->host);
+    else if (strcmp(t->state, "unresolved") == 0)
         fprintf(stderr, "looking up %s: %s; trying again ...\n", t->coordinator->host, t->error);
     else
         fprintf(stderr, "waiting for the coordinator %s, UDP port %u ...\n", t->coordinator->host,

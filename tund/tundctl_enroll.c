@@ -20,8 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
+#include "ctl_client.h"
 #include "enroll.h"
 #include "libtunnel/base/bytes.h"
 #include "libtunnel/base/ct.h"
@@ -34,6 +38,7 @@
 #include "tundctl_daemon.h"
 
 #define JOIN_WAIT_MS 15000
+#define ROSTER_WAIT_MS 3000
 /* The creator redeems its own invite at once, and its one-time key is never stored. But a coordinator
  * that lost its database must be able to take the card again. */
 #define OWN_INVITE_S (100ull * 366 * 86400)
@@ -436,6 +441,27 @@ static int store_member(struct state *s, const struct args *a, const struct tn_i
     return err ? err : state_save_node(s, node, w);
 }
 
+/* Who has just joined knows nobody yet; there is at least who made the invite. So that the next
+ * command finds it, wait for the first card. Not to get one in time is no failure of joining. */
+static void wait_for_roster(const struct state *s)
+{
+    struct timespec pause = {.tv_nsec = 10 * 1000000};
+    struct why ignored;
+
+    for (int left_ms = ROSTER_WAIT_MS; left_ms > 0 && !was_interrupted(); left_ms -= 10) {
+        json_t *answer;
+        size_t count;
+
+        if (ctl_ask(s, json_pack("{s:s}", "verb", "peers"), CTL_ANSWER_MS, &answer, &ignored) != 0)
+            return;
+        count = json_array_size(json_object_get(answer, "peers"));
+        json_decref(answer);
+        if (count > 0)
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
 int tundctl_join(const struct args *a)
 {
     struct state_node *node = secure_alloc(sizeof(*node), NULL);
@@ -460,6 +486,7 @@ int tundctl_join(const struct args *a)
     code = bring_up(&s, node, again);
     if (code != CTL_EXIT_OK)
         goto out;
+    wait_for_roster(&s);
     print_self(node);
     state_option(a, option);
     printf("\nNext: tundctl status%s\n", option);

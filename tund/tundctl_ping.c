@@ -160,6 +160,9 @@ int tundctl_ping(const struct args *a)
     if (err && err != -EINTR)
         say_error(CTL_EXIT_FAILED, "%s", why.text);
     print_sums(&r);
+    if (!err && !r.received)
+        return say_error(CTL_EXIT_FAILED, "%s does not answer; `tundctl explain %s` tells what was tried",
+                         r.name, r.name);
     if (!r.received || (err && err != -EINTR))
         return CTL_EXIT_FAILED;
     if (a->given & ARG_UNTIL_DIRECT && !r.direct)
