@@ -12,9 +12,7 @@
 #include "log.h"
 #include "notify.h"
 #include "options.h"
-#ifdef TUND_HAS_OVERLAY
 #include "overlay.h"
-#endif
 #include "secure.h"
 
 static int exit_code_of(int err)
@@ -66,16 +64,14 @@ static void block_signals(void)
 static int run(const struct tund_options *opt, struct launch *launch)
 {
     static struct tund t;
-    int code, err = tund_init(&t, opt);
-#ifdef TUND_HAS_OVERLAY
     struct overlay *overlay = NULL;
+    int code, err = tund_init(&t, opt);
 
     if (!err && opt->state_dir) {
         overlay = overlay_new(&t.hooks);
         if (!overlay)
             err = tund_fail(&t, -ENOMEM, "no memory");
     }
-#endif
     if (!err)
         err = tund_open(&t);
     if (err) {
@@ -90,9 +86,7 @@ static int run(const struct tund_options *opt, struct launch *launch)
     }
     block_signals();
     tund_free(&t);
-#ifdef TUND_HAS_OVERLAY
     overlay_free(overlay);
-#endif
     return code;
 }
 

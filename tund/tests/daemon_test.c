@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +28,20 @@
 
 static struct tund t;
 static char answer[8192];
+
+/* The wall clock that the daemon sees: the real one, or one that was never set. */
+static bool clock_is_unset;
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+    int err = __real_clock_gettime(id, ts);
+
+    if (!err && id == CLOCK_REALTIME && clock_is_unset)
+        ts->tv_sec = 1704067199; /* the last second of 2023 */
+    return err;
+}
 
 static int setup(void **state)
 {
@@ -371,6 +386,21 @@ static void a_taken_udp_port_is_told_with_what_to_do(void **state)
     tund_free(&second);
 }
 
+static void a_clock_that_was_never_set_is_told(void **state)
+{
+    struct tund_options opt = t.opt;
+    static struct tund second;
+
+    strcpy(opt.ifname, "tn1");
+    assert_int_equal(tund_init(&second, &opt), 0);
+    clock_is_unset = true;
+    assert_int_equal(tund_open(&second), -ETIME);
+    clock_is_unset = false;
+    assert_non_null(strstr(second.failure, "before 2024"));
+    tund_free(&second);
+    assert_int_equal(nl_link_index("tn1"), 0);
+}
+
 /* ---- how it ends ---- */
 
 static void removing_the_socket_ends_the_daemon(void **state)
@@ -446,6 +476,7 @@ int main(void)
         RUNNING(a_second_daemon_of_that_name_is_refused_with_a_sentence),
         RUNNING(a_socket_that_nobody_serves_is_replaced),
         RUNNING(a_taken_udp_port_is_told_with_what_to_do),
+        RUNNING(a_clock_that_was_never_set_is_told),
         RUNNING(removing_the_socket_ends_the_daemon),
         RUNNING(deleting_the_interface_ends_the_daemon),
         RUNNING(a_signal_ends_the_daemon),
