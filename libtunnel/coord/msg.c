@@ -30,6 +30,8 @@ const char *tn_status_text(uint8_t status)
         [TN_STATUS_LIMIT] = "a limit of the coordinator is reached",
         [TN_STATUS_TRY_LATER] = "the coordinator is busy, try again later",
         [TN_STATUS_STORE] = "the coordinator could not store it",
+        [TN_STATUS_CLOCK] = "this machine's clock is wrong: it is past the invite's end, or more than "
+                            "a day ahead of the coordinator's",
     };
 
     _Static_assert(sizeof(text) / sizeof(text[0]) == TN_STATUS_COUNT, "a text for each status");
@@ -183,11 +185,10 @@ static bool write_body(struct tn_writer *w, const struct tn_msg *m)
         tn_candlist_write(w, m->cand, m->cand_count);
         return true;
     case TN_MSG_BIND:
-        tn_write_u16(w, m->channel);
-        tn_write_bytes(w, m->identity, 32);
-        return true;
     case TN_MSG_BIND | TN_MSG_ANSWER:
         tn_write_u16(w, m->channel);
+        if (m->type == TN_MSG_BIND)
+            tn_write_bytes(w, m->identity, 32);
         return true;
     case TN_MSG_PUNCH:
         tn_write_bytes(w, m->identity, 32);

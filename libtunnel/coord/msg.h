@@ -58,7 +58,7 @@ enum tn_msg_by {
     TN_BY_WIREGUARD = 4, /* 32 bytes */
 };
 
-/* On the wire up to TN_STATUS_STORE; the last is made by the client itself. */
+/* On the wire up to TN_STATUS_CLOCK; the last is made by the client itself. */
 enum tn_status {
     TN_STATUS_OK = 0,
     TN_STATUS_MALFORMED = 1,
@@ -74,6 +74,7 @@ enum tn_status {
     TN_STATUS_LIMIT = 11,
     TN_STATUS_TRY_LATER = 12,
     TN_STATUS_STORE = 13,
+    TN_STATUS_CLOCK = 14, /* the card says it was made at a time that cannot be */
     TN_STATUS_COUNT,
     TN_STATUS_NO_ANSWER = 255, /* never on the wire: the coordinator did not answer */
 };

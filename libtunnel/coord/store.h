@@ -11,6 +11,10 @@
 
 #include "msg.h"
 
+/* How far ahead of the coordinator's clock a card's joined_at_s may lie: as far as every member
+ * lets it be ahead of his own. */
+#define TN_STORE_CLOCK_SLACK_S 86400u
+
 /* What a verified card says (all three signatures hold; whether the invite has expired is not part
  * of it). Filled by tn_card_ops.inspect. */
 struct tn_card_facts {
@@ -21,11 +25,19 @@ struct tn_card_facts {
     uint8_t wireguard_public[32]; /* all zero when left */
     uint64_t epoch;
     uint64_t not_after_s; /* of the invite, seconds since 1970 */
+    uint64_t joined_at_s; /* by the joiner's clock, signed with the invite's key */
     uint8_t ipv4[4];      /* the member's overlay addresses */
     uint8_t ipv6[16];
     char name[TN_MSG_NAME_MAX + 1]; /* terminated */
     bool left;                      /* epoch 2^64-1: the member has left for good */
 };
+
+/* Members would refuse this newcomer's card, for its time; so its invite must not be spent on it. */
+static inline bool tn_card_facts_clock_is_wrong(const struct tn_card_facts *f, uint64_t now_s)
+{
+    return f->joined_at_s > f->not_after_s ||
+           (f->joined_at_s > now_s && f->joined_at_s - now_s > TN_STORE_CLOCK_SLACK_S);
+}
 
 /* How the coordinator reads a card without knowing the member module. */
 struct tn_card_ops {
@@ -85,6 +97,7 @@ struct tn_store_ops {
      *   invite known (with another identity)               TN_STATUS_INVITE_USED
      *   facts->left                                        TN_STATUS_NO_SUCH_MEMBER
      *   not_after_s < now_s                                TN_STATUS_INVITE_EXPIRED
+     *   tn_card_facts_clock_is_wrong                       TN_STATUS_CLOCK
      *   name, ipv4, ipv6 (in the network) or wireguard_public (anywhere) is that of another member
      *   who has not left                                   TN_STATUS_TAKEN
      *   the network is full                                TN_STATUS_LIMIT

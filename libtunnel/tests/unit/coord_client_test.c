@@ -1,5 +1,16 @@
 /* The member's end of the control channel, against a real coordinator over a simulated network. */
-#include "coord_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordnet.h"
+#include "libtunnel/base/bytes.h"
+#include "member_fixture.h"
 
 static bool first_connected(struct net *n)
 {
@@ -494,140 +505,6 @@ static void a_new_key_of_our_own_makes_a_new_session(void **state)
     net_free(n);
 }
 
-/* ---- requests ---- */
-
-static void sync_brings_every_card_once_and_says_when_it_is_done(void **state)
-{
-    struct net *n = net_of_members(23, 6);
-    struct net_client *k = &n->client[0];
-
-    (void)state;
-    assert_int_equal(tn_coord_client_sync(&k->c, 0, n->now), 0);
-    assert_int_equal(tn_coord_client_sync(&k->c, 0, n->now), 0); /* not doubled */
-    net_run(n, TN_S(1));
-    assert_int_equal(k->seen[TN_COORD_EV_CARD], 6);
-    assert_false(k->last[TN_COORD_EV_CARD].of_lookup);
-    assert_int_equal(k->seen[TN_COORD_EV_SYNC_DONE], 1);
-    assert_int_equal(k->last[TN_COORD_EV_SYNC_DONE].seq, 6);
-    assert_int_equal(k->last[TN_COORD_EV_SYNC_DONE].status, TN_STATUS_OK);
-    assert_int_equal(tn_coord_client_sync(&k->c, 5, n->now), 0);
-    net_run(n, TN_S(1));
-    assert_int_equal(k->seen[TN_COORD_EV_CARD], 7);
-    net_free(n);
-}
-
-static void a_roster_that_grows_is_told_with_the_next_keepalive(void **state)
-{
-    struct net *n = net_of_members(24, 1);
-    struct net_client *k = &n->client[0];
-
-    (void)state;
-    assert_int_equal(k->last[TN_COORD_EV_ROSTER_SEQ].seq, 1);
-    net_add(n, 1, 1);
-    net_join(n, 1, FIX_NETWORK);
-    net_run(n, TN_S(16));
-    assert_int_equal(k->last[TN_COORD_EV_ROSTER_SEQ].seq, 2);
-    net_free(n);
-}
-
-static void a_lookup_answers_by_every_key(void **state)
-{
-    struct net *n = net_of_members(25, 2);
-    struct net_client *k = &n->client[0];
-    uint8_t ip[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 77, 0, 2};
-
-    (void)state;
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_IDENTITY, n->client[1].identity, 32, 1,
-                                            n->now), 0);
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_ADDRESS, ip, 16, 2, n->now), 0);
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_NAME, "node-1", 6, 3, n->now), 0);
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_WIREGUARD, n->client[1].public_key, 32, 4,
-                                            n->now), 0);
-    net_run(n, TN_S(1));
-    assert_int_equal(k->seen[TN_COORD_EV_CARD], 4);
-    assert_true(k->last[TN_COORD_EV_CARD].of_lookup);
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_NAME, "node-7", 6, 9, n->now), 0);
-    net_run(n, TN_S(1));
-    assert_int_equal(k->seen[TN_COORD_EV_LOOKUP_FAILED], 1);
-    assert_int_equal(k->last[TN_COORD_EV_LOOKUP_FAILED].status, TN_STATUS_NO_SUCH_MEMBER);
-    assert_int_equal(k->last[TN_COORD_EV_LOOKUP_FAILED].token, 9);
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_NAME, "", 0, 9, n->now), TN_EINVAL);
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_ADDRESS, ip, 4, 9, n->now), TN_EINVAL);
-    net_free(n);
-}
-
-static bool drop_questions(struct net *n, struct net_packet *p)
-{
-    (void)n;
-    return !p->to_server || p->data[0] != TN_CTL_DATA || p->len < 60; /* PINGs pass */
-}
-
-static void a_question_without_an_answer_is_given_up(void **state)
-{
-    struct net *n = net_of_members(26, 2);
-    struct net_client *k = &n->client[0];
-    unsigned extra;
-
-    (void)state;
-    n->tap = drop_questions;
-    assert_int_equal(tn_coord_client_connect(&k->c, n->client[1].identity, n->now), 0);
-    for (extra = 0; extra < 20; extra++) {
-        uint8_t key[32] = {(uint8_t)extra};
-
-        if (tn_coord_client_lookup(&k->c, TN_BY_IDENTITY, key, 32, extra, n->now))
-            break;
-    }
-    assert_int_equal(extra, TN_COORD_REQUESTS - 1); /* the table is full */
-    net_run(n, TN_S(12));
-    assert_int_equal(k->seen[TN_COORD_EV_CONNECT_RESULT], 1);
-    assert_int_equal(k->last[TN_COORD_EV_CONNECT_RESULT].status, TN_STATUS_NO_ANSWER);
-    assert_memory_equal(k->last[TN_COORD_EV_CONNECT_RESULT].identity, n->client[1].identity, 32);
-    assert_int_equal(k->seen[TN_COORD_EV_LOOKUP_FAILED], TN_COORD_REQUESTS - 1);
-    assert_int_equal(k->seen[TN_COORD_EV_CONNECTED], 1); /* PINGs were answered: no reconnect */
-    net_free(n);
-}
-
-static void what_needs_a_member_waits_for_join(void **state)
-{
-    struct net *n = net_of_members(27, 2);
-    struct net_client *k = net_add(n, 2, 1);
-    uint16_t channel;
-
-    (void)state;
-    assert_int_equal(tn_coord_client_sync(&k->c, 0, n->now), 0);
-    assert_int_equal(tn_coord_client_bind(&k->c, n->client[1].identity, &channel, n->now), 0);
-    assert_int_equal(tn_coord_client_connect(&k->c, n->client[1].identity, n->now), 0);
-    net_join(n, 2, FIX_NETWORK);
-    net_run(n, TN_S(2));
-    assert_int_equal(k->last[TN_COORD_EV_JOIN_RESULT].status, TN_STATUS_OK);
-    assert_int_equal(k->last[TN_COORD_EV_SYNC_DONE].status, TN_STATUS_OK);
-    assert_int_equal(k->last[TN_COORD_EV_CONNECT_RESULT].status, TN_STATUS_OK);
-    assert_int_equal(k->last[TN_COORD_EV_BIND_RESULT].status, TN_STATUS_OK);
-    assert_int_equal(k->seen[TN_COORD_EV_BIND_RESULT], 1);
-    net_free(n);
-}
-
-static void a_guest_is_refused_everything_else(void **state)
-{
-    struct net *n = net_of_members(28, 1);
-    struct net_client *k = net_add(n, 1, 1);
-    uint16_t channel;
-
-    (void)state;
-    assert_int_equal(tn_coord_client_sync(&k->c, 0, n->now), 0);
-    assert_int_equal(tn_coord_client_bind(&k->c, n->client[0].identity, &channel, n->now), 0);
-    assert_int_equal(tn_coord_client_connect(&k->c, n->client[0].identity, n->now), 0);
-    assert_int_equal(tn_coord_client_lookup(&k->c, TN_BY_NAME, "laptop", 6, 1, n->now), 0);
-    net_run(n, TN_S(1));
-    assert_int_equal(k->last[TN_COORD_EV_SYNC_DONE].status, TN_STATUS_NOT_MEMBER);
-    assert_int_equal(k->last[TN_COORD_EV_CONNECT_RESULT].status, TN_STATUS_NOT_MEMBER);
-    assert_int_equal(k->last[TN_COORD_EV_LOOKUP_FAILED].status, TN_STATUS_NOT_MEMBER);
-    assert_int_equal(k->last[TN_COORD_EV_BIND_RESULT].status, TN_STATUS_NOT_MEMBER);
-    assert_int_equal(k->seen[TN_COORD_EV_CARD], 0);
-    assert_int_equal(net_relay(n, 1, channel, 64), TN_ESTATE);
-    net_free(n);
-}
-
 static void an_idle_hour_costs_a_ping_each_15_s(void **state)
 {
     struct net *n = net_of_members(29, 1);
@@ -704,12 +581,6 @@ int main(void)
         cmocka_unit_test(an_address_that_cannot_be_sent_to_is_left_at_once),
         cmocka_unit_test(keys_are_made_anew_after_an_hour_without_a_gap),
         cmocka_unit_test(a_new_key_of_our_own_makes_a_new_session),
-        cmocka_unit_test(sync_brings_every_card_once_and_says_when_it_is_done),
-        cmocka_unit_test(a_roster_that_grows_is_told_with_the_next_keepalive),
-        cmocka_unit_test(a_lookup_answers_by_every_key),
-        cmocka_unit_test(a_question_without_an_answer_is_given_up),
-        cmocka_unit_test(what_needs_a_member_waits_for_join),
-        cmocka_unit_test(a_guest_is_refused_everything_else),
         cmocka_unit_test(an_idle_hour_costs_a_ping_each_15_s),
         cmocka_unit_test(a_stopped_client_is_silent_until_it_is_started),
         cmocka_unit_test(a_clock_that_goes_back_does_not_lock_us_out),

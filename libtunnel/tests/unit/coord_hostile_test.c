@@ -1,6 +1,17 @@
 /* What strangers can do to the coordinator: nothing that is kept, nothing that is longer than what
  * they sent, and no harm to members. */
-#include "coord_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordnet.h"
+#include "libtunnel/base/bytes.h"
+#include "member_fixture.h"
 
 /* All that datagrams could change, but for counters and the space that answers are made in. */
 struct picture {
@@ -390,6 +401,31 @@ static void a_member_with_a_malformed_request_is_told_so(void **state)
     net_free(n);
 }
 
+static void too_many_requests_are_met_with_silence(void **state)
+{
+    struct net *n = net_of_members(23, 2);
+    struct net_client *a = &n->client[0];
+    unsigned answered = 0;
+
+    (void)state;
+    n->delay_us = TN_MS(1);
+    for (unsigned i = 0; i < 400; i++) {
+        unsigned were = a->seen[TN_COORD_EV_LOOKUP_FAILED];
+        uint8_t key[32] = {(uint8_t)i, (uint8_t)(i >> 8)};
+
+        if (tn_coord_client_lookup(&a->c, TN_BY_IDENTITY, key, 32, i, n->now))
+            break;
+        net_run(n, 2 * n->delay_us + 1);
+        answered += a->seen[TN_COORD_EV_LOOKUP_FAILED] > were;
+    }
+    assert_in_range(answered, 200, 399); /* 800 units and 200 a second, 4 each */
+    assert_true(tn_server_counters(&n->server)->drop_request_rate > 0);
+    assert_int_equal(tn_coord_client_lookup(&n->client[1].c, TN_BY_NAME, "laptop", 6, 1, n->now), 0);
+    net_run(n, TN_MS(50));
+    assert_int_equal(n->client[1].seen[TN_COORD_EV_CARD], 1); /* others do not feel it */
+    net_free(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_full_table_of_members_refuses_in_silence),
         cmocka_unit_test(one_address_gets_its_share_of_handshakes_and_no_more),
         cmocka_unit_test(a_member_with_a_malformed_request_is_told_so),
+        cmocka_unit_test(too_many_requests_are_met_with_silence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,16 @@
 /* The coordinator: who gets in, who is told what about whom, and what it keeps. */
-#include "coord_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordnet.h"
+#include "libtunnel/base/bytes.h"
+#include "member_fixture.h"
 
 static uint8_t join_status(struct net *n, unsigned i, const uint8_t *card, size_t len)
 {
@@ -507,31 +518,6 @@ static void a_store_that_cannot_be_read_makes_no_guests_of_members(void **state)
     net_free(n);
 }
 
-static void too_many_requests_are_met_with_silence(void **state)
-{
-    struct net *n = net_of_members(23, 2);
-    struct net_client *a = &n->client[0];
-    unsigned answered = 0;
-
-    (void)state;
-    n->delay_us = TN_MS(1);
-    for (unsigned i = 0; i < 400; i++) {
-        unsigned before = a->seen[TN_COORD_EV_LOOKUP_FAILED];
-        uint8_t key[32] = {(uint8_t)i, (uint8_t)(i >> 8)};
-
-        if (tn_coord_client_lookup(&a->c, TN_BY_IDENTITY, key, 32, i, n->now))
-            break;
-        net_run(n, 2 * n->delay_us + 1);
-        answered += a->seen[TN_COORD_EV_LOOKUP_FAILED] > before;
-    }
-    assert_in_range(answered, 200, 399); /* 800 units and 200 a second, 4 each */
-    assert_true(tn_server_counters(&n->server)->drop_request_rate > 0);
-    assert_int_equal(tn_coord_client_lookup(&n->client[1].c, TN_BY_NAME, "laptop", 6, 1, n->now), 0);
-    net_run(n, TN_MS(50));
-    assert_int_equal(n->client[1].seen[TN_COORD_EV_CARD], 1); /* others do not feel it */
-    net_free(n);
-}
-
 static void wiping_leaves_no_key_behind(void **state)
 {
     struct net *n = net_of_members(24, 2);
@@ -588,7 +574,6 @@ int main(void)
         cmocka_unit_test(a_new_session_replaces_the_old_one_with_its_first_data),
         cmocka_unit_test(a_session_whose_member_the_store_does_not_know_is_a_guests),
         cmocka_unit_test(a_store_that_cannot_be_read_makes_no_guests_of_members),
-        cmocka_unit_test(too_many_requests_are_met_with_silence),
         cmocka_unit_test(wiping_leaves_no_key_behind),
         cmocka_unit_test(sizes_that_cannot_be_are_refused),
     };

@@ -1,5 +1,16 @@
 /* The relay's header and table of channels, and the relay itself. */
-#include "coord_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coordnet.h"
+#include "libtunnel/base/bytes.h"
+#include "member_fixture.h"
 
 /* ---- header and table ---- */
 

@@ -1,85 +1,31 @@
-/* Clients and a coordinator under one clock, over a network that delays and, when told, loses. Each
- * member is a number of member_fixture.h with a WireGuard key that it really holds. Time moves from
- * deadline to deadline; a step that does not move it a thousand times over fails the test. */
-#ifndef TN_TESTS_COORD_FIXTURE_H
-#define TN_TESTS_COORD_FIXTURE_H
+/* The network is a table of packets under way; a step delivers the oldest one
+ * that is due and lets everybody whose deadline has come tick. Each push into a
+ * client is followed by a drain, as client.h asks for. */
+#include "coordnet.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "../unit/member_fixture.h"
 #include "libtunnel/base/bytes.h"
 #include "libtunnel/cards.h"
-#include "libtunnel/coord/client.h"
-#include "libtunnel/coord/server.h"
-#include "member_fixture.h"
-#include "memstore.h"
 
-#define NET_CLIENTS 8
-#define NET_FLIGHT 512
-#define NET_CHANNELS 32
-#define NET_SESSIONS 32
-#define NET_BUCKETS 32
-#define NET_KINDS (TN_COORD_EV_BIND_RESULT + 1)
-#define NET_EPOCH_S 1795000000u /* within the fixture's invites */
+static void must_be(bool yes, const char *what, int line)
+{
+    if (yes)
+        return;
+    fprintf(stderr, "coordnet.c:%d: %s does not hold\n", line, what);
+    abort();
+}
+#define must(condition) must_be(condition, #condition, __LINE__)
 
-struct net_client {
-    struct tn_coord_client c;
-    struct tn_relay_channel channel[8];
-    struct tn_addr at[2]; /* as the coordinator sees it, by family */
-    uint8_t private_key[32], public_key[32], identity[32];
-    bool used;
-    unsigned seen[NET_KINDS]; /* events by kind */
-    struct tn_coord_event last[NET_KINDS];
-    uint8_t card[TN_MSG_CARD_MAX]; /* of the last CARD event */
-    struct tn_cand_wire cand[TN_CANDLIST_MAX];
-    unsigned relayed_in;
-    uint8_t relayed[1600];
-    size_t relayed_len, sent, sent_bytes;
-};
-
-struct net_packet {
-    bool used, to_server;
-    uint64_t at_us;
-    struct tn_addr src, dst;
-    uint8_t port;
-    size_t len;
-    uint8_t data[1600];
-};
-
-struct net {
-    struct tn_now now;
-    struct tn_rng rng;
-    uint32_t loss_percent;
-    uint64_t delay_us; /* one way */
-    bool server_up;
-    uint8_t server_private[32], server_public[32];
-    struct tn_addr server_at[2];
-    struct tn_memstore store;
-    struct tn_server server;
-    struct tn_server_config cfg; /* keys, store and cards are set by net_start_server */
-    struct tn_server_session session[NET_SESSIONS];
-    struct tn_server_channel channels[NET_CHANNELS];
-    uint32_t bucket[3][NET_BUCKETS];
-    struct net_client client[NET_CLIENTS];
-    struct net_packet flight[NET_FLIGHT];
-    /* sees, and may alter or refuse, what is sent */
-    bool (*tap)(struct net *n, struct net_packet *p);
-    struct net_packet kept; /* for the tap's use */
-    unsigned count;
-};
-
-static inline struct tn_addr net_v4(uint8_t host, uint16_t port)
+struct tn_addr net_v4(uint8_t host, uint16_t port)
 {
     return tn_addr_v4((uint8_t[]){55, 2, 0, host}, port);
 }
 
-static inline struct tn_addr net_v6(uint8_t host, uint16_t port)
+struct tn_addr net_v6(uint8_t host, uint16_t port)
 {
     uint8_t ip[16] = {0x2a, 0x00, 0, 0, 0, 0, 0, host};
 
@@ -87,8 +33,7 @@ static inline struct tn_addr net_v6(uint8_t host, uint16_t port)
     return tn_addr_v6(ip, port);
 }
 
-/* All state but the store's is new, as after a restart. */
-static inline void net_start_server(struct net *n)
+void net_start_server(struct net *n)
 {
     struct tn_server_memory mem = {
         .session = n->session,
@@ -105,23 +50,23 @@ static inline void net_start_server(struct net *n)
     tn_rng_bytes(&n->rng, n->cfg.rng_seed, 32);
     n->cfg.store = tn_memstore_store(&n->store);
     n->cfg.cards = &tn_card_ops;
-    assert_int_equal(tn_server_init(&n->server, &mem, &n->cfg, n->now), 0);
+    must((tn_server_init(&n->server, &mem, &n->cfg, n->now)) == 0);
     n->server_up = true;
 }
 
-static inline struct net *net_new(uint64_t seed)
+struct net *net_new(uint64_t seed)
 {
     struct net *n = calloc(1, sizeof(*n));
     uint8_t bytes[32] = {0};
 
-    assert_non_null(n);
+    must(n != NULL);
     tn_put_be64(bytes, seed);
     tn_rng_init(&n->rng, bytes);
     n->now.us = TN_S(1000);
     n->now.unix_ns = (uint64_t)NET_EPOCH_S * 1000000000u;
     n->delay_us = TN_MS(10);
     tn_rng_bytes(&n->rng, n->server_private, 32);
-    assert_int_equal(tn_x25519_public(n->server_public, n->server_private), 0);
+    must((tn_x25519_public(n->server_public, n->server_private)) == 0);
     n->server_at[0] = tn_addr_v4((uint8_t[]){55, 1, 0, 10}, 3478);
     n->server_at[1] = net_v6(200, 3478);
     tn_memstore_init(&n->store);
@@ -130,34 +75,31 @@ static inline struct net *net_new(uint64_t seed)
     return n;
 }
 
-static inline void net_free(struct net *n)
+void net_free(struct net *n)
 {
     for (int i = 0; i < NET_CLIENTS; i++)
-        assert_int_equal(n->client[i].c.events_lost, 0);
+        must((n->client[i].c.events_lost) == 0);
     tn_server_wipe(&n->server);
     free(n);
 }
 
-/* Member `number`'s card under a key that it holds. Returns its length. */
-static inline size_t net_card(const struct net *n, unsigned network, unsigned number,
-                              uint64_t epoch, const uint8_t wireguard_public[32],
-                              uint8_t out[TN_MSG_CARD_MAX])
+size_t net_card(const struct net *n, unsigned network, unsigned number, uint64_t epoch,
+                const uint8_t wireguard_public[32], uint8_t out[TN_MSG_CARD_MAX])
 {
     struct tn_card card;
     uint8_t seed[32];
     size_t len;
 
     (void)n;
-    assert_int_equal(fix_card(&card, network, number, epoch), 0);
+    must((fix_card(&card, network, number, epoch)) == 0);
     fix_seed(seed, FIX_SEED_IDENTITY, number);
     if (epoch != TN_EPOCH_LEFT)
-        assert_int_equal(tn_card_sign_key(&card, seed, epoch, wireguard_public), 0);
-    assert_int_equal(tn_card_encode(&card, out, TN_MSG_CARD_MAX, &len), 0);
+        must((tn_card_sign_key(&card, seed, epoch, wireguard_public)) == 0);
+    must((tn_card_encode(&card, out, TN_MSG_CARD_MAX, &len)) == 0);
     return len;
 }
 
-/* Client i, which is member number i of its network; started, not joined. `families`: 1, 2 or 3. */
-static inline struct net_client *net_add(struct net *n, unsigned i, unsigned families)
+struct net_client *net_add(struct net *n, unsigned i, unsigned families)
 {
     struct net_client *k = &n->client[i];
     struct tn_coord_client_config cfg = {.channel = k->channel, .channel_count = 8};
@@ -170,27 +112,26 @@ static inline struct net_client *net_add(struct net *n, unsigned i, unsigned fam
     k->at[0] = net_v4((uint8_t)(i + 1), 51820);
     k->at[1] = net_v6((uint8_t)(i + 1), 51820);
     tn_rng_bytes(&n->rng, k->private_key, 32);
-    assert_int_equal(tn_x25519_public(k->public_key, k->private_key), 0);
+    must((tn_x25519_public(k->public_key, k->private_key)) == 0);
     fix_seed(seed, FIX_SEED_IDENTITY, i);
     tn_ed25519_public(k->identity, seed);
     tn_rng_bytes(&n->rng, seed, 32);
-    assert_int_equal(tn_coord_client_init(&k->c, &cfg, k->private_key, n->server_public, seed), 0);
+    must((tn_coord_client_init(&k->c, &cfg, k->private_key, n->server_public, seed)) == 0);
     tn_coord_client_set_server(&k->c, families & 1 ? &n->server_at[0] : &none,
                                families & 2 ? &n->server_at[1] : &none, n->now);
     tn_coord_client_start(&k->c, n->now);
     return k;
 }
 
-static inline struct net_packet *net_send(struct net *n, bool to_server, uint8_t port,
-                                          const struct tn_addr *src, const struct tn_addr *dst,
-                                          const uint8_t *data, size_t len)
+struct net_packet *net_send(struct net *n, bool to_server, uint8_t port, const struct tn_addr *src,
+                            const struct tn_addr *dst, const uint8_t *data, size_t len)
 {
     struct net_packet *p = NULL;
 
     for (int i = 0; i < NET_FLIGHT && !p; i++)
         p = n->flight[i].used ? NULL : &n->flight[i];
-    assert_non_null(p);
-    assert_in_range(len, 1, sizeof(p->data));
+    must(p != NULL);
+    must(len >= 1 && len <= sizeof(p->data));
     p->used = true;
     p->to_server = to_server;
     p->at_us = n->now.us + n->delay_us;
@@ -204,7 +145,7 @@ static inline struct net_packet *net_send(struct net *n, bool to_server, uint8_t
     return p;
 }
 
-static inline void net_take_events(struct net_client *k)
+static void net_take_events(struct net_client *k)
 {
     struct tn_coord_event e;
 
@@ -218,8 +159,7 @@ static inline void net_take_events(struct net_client *k)
     }
 }
 
-/* Pulls a client dry. */
-static inline void net_drain(struct net *n, struct net_client *k)
+void net_drain(struct net *n, struct net_client *k)
 {
     uint8_t out[TN_CTL_MAX_LEN];
     struct tn_addr dst;
@@ -234,7 +174,7 @@ static inline void net_drain(struct net *n, struct net_client *k)
     net_take_events(k);
 }
 
-static inline void net_client_receive(struct net *n, struct net_client *k, struct net_packet *p)
+static void net_client_receive(struct net *n, struct net_client *k, struct net_packet *p)
 {
     struct tn_buf b = {.mem = p->data, .cap = sizeof(p->data), .off = 0, .len = p->len};
 
@@ -250,7 +190,7 @@ static inline void net_client_receive(struct net *n, struct net_client *k, struc
     net_drain(n, k);
 }
 
-static inline void net_deliver(struct net *n, struct net_packet *p)
+static void net_deliver(struct net *n, struct net_packet *p)
 {
     struct net_packet got = *p; /* its place may be used by an answer */
     struct tn_server_out out[TN_SERVER_OUT_MAX];
@@ -260,8 +200,8 @@ static inline void net_deliver(struct net *n, struct net_packet *p)
     if (got.to_server) {
         if (!n->server_up)
             return;
-        count = tn_server_on_datagram(&n->server, got.port, &got.src, got.data, got.len, n->now,
-                                      out);
+        count =
+            tn_server_on_datagram(&n->server, got.port, &got.src, got.data, got.len, n->now, out);
         for (size_t i = 0; i < count; i++)
             net_send(n, false, out[i].port, &n->server_at[tn_addr_is_v4(&out[i].dst) ? 0 : 1],
                      &out[i].dst, out[i].data, out[i].len);
@@ -275,7 +215,7 @@ static inline void net_deliver(struct net *n, struct net_packet *p)
     }
 }
 
-static inline void net_advance(struct net *n, uint64_t to_us)
+void net_advance(struct net *n, uint64_t to_us)
 {
     if (to_us <= n->now.us)
         return;
@@ -283,13 +223,13 @@ static inline void net_advance(struct net *n, uint64_t to_us)
     n->now.us = to_us;
 }
 
-static inline uint64_t net_next(const struct net *n)
+static uint64_t net_next(const struct net *n)
 {
     uint64_t at = n->server_up ? tn_server_next_deadline(&n->server) : TN_NEVER;
 
     for (int i = 0; i < NET_CLIENTS; i++) {
-        uint64_t own = n->client[i].used ? tn_coord_client_next_deadline(&n->client[i].c, NULL)
-                                         : TN_NEVER;
+        uint64_t own =
+            n->client[i].used ? tn_coord_client_next_deadline(&n->client[i].c, NULL) : TN_NEVER;
 
         at = own < at ? own : at;
     }
@@ -300,7 +240,7 @@ static inline uint64_t net_next(const struct net *n)
     return at;
 }
 
-static inline void net_step(struct net *n)
+static void net_step(struct net *n)
 {
     struct net_packet *p = NULL;
 
@@ -323,8 +263,7 @@ static inline void net_step(struct net *n)
     }
 }
 
-/* Until `until` says yes (NULL: never) or the time is over; says whether it did. */
-static inline bool net_run_until(struct net *n, uint64_t for_us, bool (*until)(struct net *n))
+bool net_run_until(struct net *n, uint64_t for_us, bool (*until)(struct net *n))
 {
     uint64_t end = n->now.us + for_us;
     unsigned still = 0;
@@ -341,19 +280,19 @@ static inline bool net_run_until(struct net *n, uint64_t for_us, bool (*until)(s
             return false;
         }
         still = at > n->now.us ? 0 : still + 1;
-        assert_in_range(still, 0, 1000);
+        must(still <= 1000);
         net_advance(n, at);
         net_step(n);
     }
     return true;
 }
 
-static inline void net_run(struct net *n, uint64_t for_us)
+void net_run(struct net *n, uint64_t for_us)
 {
     net_run_until(n, for_us, NULL);
 }
 
-static inline bool net_all_connected(struct net *n)
+bool net_all_connected(struct net *n)
 {
     for (int i = 0; i < NET_CLIENTS; i++) {
         if (n->client[i].used && !n->client[i].seen[TN_COORD_EV_CONNECTED])
@@ -362,7 +301,7 @@ static inline bool net_all_connected(struct net *n)
     return true;
 }
 
-static inline bool net_all_joined(struct net *n)
+bool net_all_joined(struct net *n)
 {
     for (int i = 0; i < NET_CLIENTS; i++) {
         if (n->client[i].used && !n->client[i].seen[TN_COORD_EV_JOIN_RESULT])
@@ -371,18 +310,16 @@ static inline bool net_all_joined(struct net *n)
     return true;
 }
 
-/* JOIN of client i as its own number in `network`. */
-static inline void net_join(struct net *n, unsigned i, unsigned network)
+void net_join(struct net *n, unsigned i, unsigned network)
 {
     struct net_client *k = &n->client[i];
     uint8_t card[TN_MSG_CARD_MAX];
     size_t len = net_card(n, network, i, 1, k->public_key, card);
 
-    assert_int_equal(tn_coord_client_join(&k->c, card, len, n->now), 0);
+    must((tn_coord_client_join(&k->c, card, len, n->now)) == 0);
 }
 
-/* Clients 0..count-1 of one network, all joined. */
-static inline struct net *net_of_members(uint64_t seed, unsigned count)
+struct net *net_of_members(uint64_t seed, unsigned count)
 {
     struct net *n = net_new(seed);
 
@@ -390,23 +327,21 @@ static inline struct net *net_of_members(uint64_t seed, unsigned count)
         net_add(n, i, 1);
         net_join(n, i, FIX_NETWORK);
     }
-    assert_true(net_run_until(n, TN_S(5), net_all_joined));
+    must(net_run_until(n, TN_S(5), net_all_joined));
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(n->client[i].last[TN_COORD_EV_JOIN_RESULT].status, TN_STATUS_OK);
+        must(n->client[i].last[TN_COORD_EV_JOIN_RESULT].status == TN_STATUS_OK);
     net_run(n, TN_MS(200));
     return n;
 }
 
-/* A WireGuard data message of len bytes in b, with head room. */
-static inline void net_wireguard(struct tn_buf *b, uint8_t *mem, size_t cap, size_t len)
+void net_wireguard(struct tn_buf *b, uint8_t *mem, size_t cap, size_t len)
 {
     memset(mem, 0x77, cap);
     *b = (struct tn_buf){.mem = mem, .cap = cap, .off = 32, .len = len};
     memcpy(tn_buf_data(b), (uint8_t[]){4, 0, 0, 0}, 4);
 }
 
-/* Sends a WireGuard data message over a channel; what push_relay said. */
-static inline int net_relay(struct net *n, unsigned i, uint16_t channel, size_t len)
+int net_relay(struct net *n, unsigned i, uint16_t channel, size_t len)
 {
     struct net_client *k = &n->client[i];
     uint8_t mem[1600];
@@ -420,5 +355,3 @@ static inline int net_relay(struct net *n, unsigned i, uint16_t channel, size_t 
         net_send(n, true, 0, &k->at[tn_addr_is_v4(&dst) ? 0 : 1], &dst, tn_buf_data(&b), b.len);
     return err;
 }
-
-#endif
