@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "member/card.h"
+#include "member/roster.h"
 
 _Static_assert(TN_MSG_CARD_MAX >= TN_CARD_MAX_LEN, "a card fits a control message");
+_Static_assert(TN_STORE_CLOCK_SLACK_S == TN_ROSTER_CLOCK_SLACK_S,
+               "the coordinator takes no newcomer whom the members refuse");
 
 static int inspect(const uint8_t *data, size_t len, struct tn_card_facts *out)
 {
@@ -19,6 +22,7 @@ static int inspect(const uint8_t *data, size_t len, struct tn_card_facts *out)
     *out = (struct tn_card_facts){
         .epoch = card.epoch,
         .not_after_s = card.cert.not_after_s,
+        .joined_at_s = card.joined_at_s,
         .left = tn_card_has_left(&card),
     };
     memcpy(out->network_public, card.cert.network_public, sizeof out->network_public);

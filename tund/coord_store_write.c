@@ -250,6 +250,8 @@ static uint8_t join_new(struct coord_store *s, const struct incoming *in, bool n
         return TN_STATUS_NO_SUCH_MEMBER;
     if (f->not_after_s < in->now_s)
         return TN_STATUS_INVITE_EXPIRED;
+    if (tn_card_facts_clock_is_wrong(f, in->now_s))
+        return TN_STATUS_CLOCK;
     status = refuse_taken(s, in, p->network);
     if (status == PROCEED)
         status = refuse_full_network(s, p->network);

@@ -116,6 +116,9 @@ static const char *advice(uint8_t status)
         return "; an invite makes one member, so ask for a new one";
     case TN_STATUS_INVITE_EXPIRED:
         return "; ask for a new one";
+    case TN_STATUS_CLOCK:
+        return ". Set it (date, or an NTP client) and give the same command again: the invite is not "
+               "spent";
     case TN_STATUS_BAD_SIGNATURE:
         return ": the invite was altered, or is not from this network; ask for a new one";
     case TN_STATUS_OTHER_NETWORK:

@@ -140,6 +140,25 @@ static void an_expired_invite_is_refused_and_not_used_up(void **state)
     assert_int_equal(join(w->t, &s, NULL), TN_STATUS_OK);
 }
 
+static void a_card_from_an_impossible_time_is_refused_and_its_invite_is_not_spent(void **state)
+{
+    struct world *w = *state;
+    struct sample s = sample(1, 1);
+    struct tn_store_counts c;
+
+    s.facts.not_after_s = NOW_S + 2 * 86400;
+    s.facts.joined_at_s = NOW_S + 86401;
+    assert_int_equal(join(w->t, &s, NULL), TN_STATUS_CLOCK);
+    s.facts.not_after_s = NOW_S + 10;
+    s.facts.joined_at_s = NOW_S + 11;
+    assert_int_equal(join(w->t, &s, NULL), TN_STATUS_CLOCK);
+    assert_int_equal(w->t.ops->counts(w->t.ctx, &c), 0);
+    assert_int_equal(c.networks, 0);
+    s.facts.not_after_s = NOW_S + 86400;
+    s.facts.joined_at_s = NOW_S + 86400; /* a day ahead is forgiven */
+    assert_int_equal(join(w->t, &s, NULL), TN_STATUS_OK);
+}
+
 static void an_identity_has_one_invite(void **state)
 {
     struct world *w = *state;
@@ -438,6 +457,7 @@ int main(void)
         T(an_invite_makes_one_member_for_good),
         T(the_same_invite_id_in_another_network_is_another_invite),
         T(an_expired_invite_is_refused_and_not_used_up),
+        T(a_card_from_an_impossible_time_is_refused_and_its_invite_is_not_spent),
         T(an_identity_has_one_invite),
         T(what_is_another_members_is_taken),
         T(names_and_addresses_are_each_networks_own_but_a_key_is_everywhere),

@@ -212,6 +212,8 @@ static uint8_t refuse_new(struct tn_memstore *m, uint64_t network,
         return TN_STATUS_NO_SUCH_MEMBER;
     if (facts->not_after_s < now_s)
         return TN_STATUS_INVITE_EXPIRED;
+    if (tn_card_facts_clock_is_wrong(facts, now_s))
+        return TN_STATUS_CLOCK;
     if (taken)
         return TN_STATUS_TAKEN;
     return members >= m->member_max || m->member_count == TN_MEMSTORE_MEMBERS ? TN_STATUS_LIMIT
