@@ -30,8 +30,8 @@ const char *tn_status_text(uint8_t status)
         [TN_STATUS_LIMIT] = "a limit of the coordinator is reached",
         [TN_STATUS_TRY_LATER] = "the coordinator is busy, try again later",
         [TN_STATUS_STORE] = "the coordinator could not store it",
-        [TN_STATUS_CLOCK] = "this machine's clock is wrong: it is past the invite's end, or more than "
-                            "a day ahead of the coordinator's",
+        [TN_STATUS_CLOCK] = ("this machine's clock is wrong: it is past the invite's end, or more "
+                             "than a day ahead of the coordinator's"),
     };
 
     _Static_assert(sizeof(text) / sizeof(text[0]) == TN_STATUS_COUNT, "a text for each status");
