@@ -206,6 +206,8 @@ void tn_overlay_drain(struct tn_node *n, struct tn_now now); /* the client's eve
 /* A member's paths want a punch through the coordinator. */
 void tn_overlay_connect(struct tn_node *n, uint32_t peer, struct tn_now now);
 void tn_overlay_suspect(struct tn_node *n, struct tn_now now);
+/* Is the address one of the overlay's own? Datagrams to it would go through the tunnel they carry. */
+bool tn_overlay_owns(const struct tn_node *n, const struct tn_addr *a);
 /* The relay's channel of a member, bound when it is not; 0: none to be had. */
 uint16_t tn_overlay_channel(struct tn_node *n, uint32_t member, struct tn_now now);
 

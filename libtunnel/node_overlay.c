@@ -37,6 +37,19 @@ uint32_t tn_node_member_peer(const struct tn_node *n, uint32_t member)
     return tn_node_peer_find(n, m->card.wireguard_public);
 }
 
+bool tn_overlay_owns(const struct tn_node *n, const struct tn_addr *a)
+{
+    const struct tn_cert *c = &n->card.cert;
+    uint32_t mask;
+
+    if (!n->overlay)
+        return false;
+    if (!tn_addr_is_v4(a))
+        return memcmp(a->ip, c->ipv6, 8) == 0;
+    mask = ~(UINT32_MAX >> c->ipv4_bits);
+    return ((tn_get_be32(a->ip + 12) ^ tn_get_be32(c->ipv4)) & mask) == 0;
+}
+
 /* ---- roster to peers ---- */
 
 static bool is_own(const struct tn_node *n, const struct tn_member *m)

@@ -128,10 +128,16 @@ void tn_path_punch(struct tn_node *n, uint32_t peer, const struct tn_cand_wire *
                    uint16_t delay_ms, struct tn_now now)
 {
     struct tn_peer *p = member_at(n, peer);
+    struct tn_cand_wire outside[TN_CANDLIST_MAX];
+    size_t kept = 0;
 
     if (!p)
         return;
-    tn_paths_offer(&p->paths, list, count, n->own, n->own_count, &now);
+    for (size_t i = 0; i < count && kept < TN_CANDLIST_MAX; i++) {
+        if (!tn_overlay_owns(n, &list[i].addr))
+            outside[kept++] = list[i];
+    }
+    tn_paths_offer(&p->paths, outside, kept, n->own, n->own_count, &now);
     tn_paths_punch(&p->paths, TN_MS(delay_ms), &now);
     tn_path_settle(n, peer, now);
 }

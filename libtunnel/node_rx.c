@@ -306,6 +306,10 @@ enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn
     uint8_t first = b->len ? tn_buf_data(b)[0] : 0;
     int err;
 
+    if (tn_overlay_owns(n, src)) { /* a tunnel within the tunnel */
+        n->counters.drop_malformed++;
+        return TN_DROP;
+    }
     if (first == TN_CTL_RELAY) {
         if (!n->has_coordinator || tn_coord_client_open_relay(&n->coord, src, b)) {
             n->counters.drop_malformed++;
