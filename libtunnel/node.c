@@ -5,6 +5,8 @@
 
 /* Above this many handshakes a second, strangers are asked for a cookie. */
 #define LOAD_PER_SECOND 500
+/* Who sends by the relay is a member, and has no address that a cookie could prove. */
+#define RELAYED_PER_SECOND 1000
 
 size_t tn_node_sizeof(void)
 {
@@ -55,6 +57,7 @@ int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
     tn_rng_init(&n->rng, cfg->rng_seed);
     tn_rng_bytes(&n->rng, n->table_key, sizeof n->table_key);
     tn_load_init(&n->load, LOAD_PER_SECOND);
+    tn_load_init(&n->relay_load, RELAYED_PER_SECOND);
     tn_limit_init(&n->limit, n->limit_entry, TN_LIMIT_ENTRIES, &n->rng);
     tn_stamp_init(&n->stamp, cfg->stamp_ns);
     tn_stamp_extend(&n->stamp, cfg->stamp_ceiling_ns);

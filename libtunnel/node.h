@@ -102,7 +102,7 @@ struct tn_node {
     uint8_t table_key[32]; /* of the hash over public keys */
     struct tn_wg_local local;
     struct tn_cookie_checker checker;
-    struct tn_load load;
+    struct tn_load load, relay_load; /* of handshakes that came directly, and by the relay */
     struct tn_limit limit;
     struct tn_limit_entry limit_entry[TN_LIMIT_ENTRIES];
     struct tn_stamp stamp;

@@ -46,12 +46,12 @@ static void on_authentic(struct tn_node *n, uint32_t peer, const struct arrival 
 
 /* ---- handshake messages ---- */
 
-/* mac1, and under load mac2 and the source's budget; answers with a cookie where that helps. */
+/* mac1, and under load mac2 and the source's budget; answers with a cookie where that helps. What
+ * comes by the relay has a budget of its own, so that neither way can starve the other. */
 static bool may_work(struct tn_node *n, const struct arrival *a)
 {
     enum tn_mac_verdict mac;
     uint8_t reply[TN_WG_COOKIE_REPLY_LEN];
-    bool loaded;
 
     if (!n->local.has_key)
         return false;
@@ -60,8 +60,13 @@ static bool may_work(struct tn_node *n, const struct arrival *a)
         n->counters.drop_auth++;
         return false;
     }
-    loaded = tn_load_on_handshake(&n->load, a->now.us);
-    if (!loaded || a->way.via == TN_VIA_RELAY)
+    if (a->way.via == TN_VIA_RELAY) {
+        if (tn_load_take(&n->relay_load, a->now.us))
+            return true;
+        n->counters.drop_load++;
+        return false;
+    }
+    if (!tn_load_on_handshake(&n->load, a->now.us))
         return true;
     if (mac == TN_MAC_WITH_COOKIE && tn_limit_allow(&n->limit, &a->way.addr, a->now.us))
         return true;

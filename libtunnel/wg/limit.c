@@ -78,16 +78,22 @@ void tn_load_init(struct tn_load *l, uint32_t per_second)
     l->until_us = 0;
 }
 
-bool tn_load_on_handshake(struct tn_load *l, uint64_t now_us)
+bool tn_load_take(struct tn_load *l, uint64_t now_us)
 {
     uint64_t token_us = TN_S(1) / l->per_second;
 
     if (l->full_us < now_us)
         l->full_us = now_us;
     if (l->full_us + token_us > now_us + LOAD_DEPTH_US)
+        return false;
+    l->full_us += token_us;
+    return true;
+}
+
+bool tn_load_on_handshake(struct tn_load *l, uint64_t now_us)
+{
+    if (!tn_load_take(l, now_us))
         l->until_us = now_us + LOAD_HOLD_US;
-    else
-        l->full_us += token_us;
     return tn_load_is_high(l, now_us);
 }
 

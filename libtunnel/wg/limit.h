@@ -47,6 +47,8 @@ struct tn_load {
 void tn_load_init(struct tn_load *l, uint32_t per_second);
 /* Call for each initiation or response that arrives; true: ask for a cookie. */
 bool tn_load_on_handshake(struct tn_load *l, uint64_t now_us);
+/* The same meter as a plain budget: true for at most `per_second`, and a quarter second's worth at once. */
+bool tn_load_take(struct tn_load *l, uint64_t now_us);
 bool tn_load_is_high(const struct tn_load *l, uint64_t now_us);
 
 #endif

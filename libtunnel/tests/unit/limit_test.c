@@ -130,6 +130,20 @@ static void load_is_high_above_the_rate_and_one_second_after(void **state)
     assert_false(tn_load_on_handshake(&l, now_us + TN_S(1)));
 }
 
+static void a_plain_budget_lets_its_rate_pass_and_no_more(void **state)
+{
+    struct tn_load l;
+    uint64_t now_us = TN_S(5);
+    unsigned passed = 0;
+
+    (void)state;
+    tn_load_init(&l, 100);
+    for (int i = 0; i < 10000; i++) /* ten seconds of ten times the rate */
+        passed += tn_load_take(&l, now_us += TN_MS(1));
+    assert_in_range(passed, 1000, 1025);
+    assert_false(tn_load_is_high(&l, now_us));
+}
+
 static void a_burst_within_a_quarter_second_is_no_load(void **state)
 {
     struct tn_load l;
@@ -149,6 +163,7 @@ int main(void)
         cmocka_unit_test(hosts_of_one_ipv6_subnet_share_a_bucket),
         cmocka_unit_test(a_full_table_refuses_newcomers_until_buckets_fill_up),
         cmocka_unit_test(load_is_high_above_the_rate_and_one_second_after),
+        cmocka_unit_test(a_plain_budget_lets_its_rate_pass_and_no_more),
         cmocka_unit_test(a_burst_within_a_quarter_second_is_no_load),
     };
 
