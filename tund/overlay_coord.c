@@ -116,26 +116,27 @@ static void on_resolved(void *ctx, const struct resolve_result *r)
         use(o, &v4, &v6);
 }
 
+/* True where the host is a literal address: it was used, or it cannot be. */
 static bool use_literal(struct overlay *o)
 {
     const char *host = o->self.coordinator.host;
+    uint16_t port = o->self.coordinator.port;
     struct tn_addr none = {0}, a;
     uint8_t ip[16];
 
-    if (inet_pton(AF_INET, host, ip) == 1) {
-        a = tn_addr_v4(ip, o->self.coordinator.port);
+    if (inet_pton(AF_INET, host, ip) == 1)
+        a = tn_addr_v4(ip, port);
+    else if (inet_pton(AF_INET6, host, ip) == 1)
+        a = tn_addr_v6(ip, port);
+    else
+        return false;
+    if (!is_usable(o, &a))
+        failed(o, "its address is one of the overlay's own");
+    else if (tn_addr_is_v4(&a))
         use(o, &a, &none);
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, ip) == 1) {
-        a = tn_addr_v6(ip, o->self.coordinator.port);
-        if (tn_addr_is_v4(&a)) /* ::ffff:1.2.3.4 */
-            use(o, &a, &none);
-        else
-            use(o, &none, &a);
-        return true;
-    }
-    return false;
+    else
+        use(o, &none, &a);
+    return true;
 }
 
 void overlay_resolve(struct overlay *o)
