@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "secure.h"
+
 static const struct verb {
     const char *name;
     const char *word; /* what stands without an option, or NULL */
@@ -125,6 +127,8 @@ int main(int argc, char **argv)
     bool version;
     int at;
 
+    if (secure_process() != 0) /* keys pass through here */
+        return say_error(CTL_EXIT_FAILED, "cannot keep keys out of core dumps");
     sigaction(SIGINT, &on_end, NULL);
     sigaction(SIGTERM, &on_end, NULL);
     signal(SIGPIPE, SIG_IGN);

@@ -346,8 +346,8 @@ static int explain_invite(int err, struct why *w)
         return why_set(w, -EINVAL, "the invite is damaged: a letter is missing, added or changed; copy "
                        "the whole line again");
     case TN_EDENIED:
-        return why_set(w, -EINVAL, "the invite was made by another program or version: ask for a new "
-                       "one");
+        return why_set(w, -EINVAL, "the invite was altered, or made by another program or version: ask "
+                       "for a new one");
     case TN_EAUTH:
         return why_set(w, -EINVAL, "the invite was altered: the network's signature does not verify; "
                        "ask for a new one");

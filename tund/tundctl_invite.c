@@ -77,27 +77,34 @@ static int make(struct making *m, const struct args *a, struct why *w)
     return err;
 }
 
-static int write_out(const struct making *m, const char *path, struct why *w)
+/* Opened before anything is made, so that a file in the way costs no address. */
+static int open_out(const char *path, int *fd, struct why *w)
 {
-    int fd = STDOUT_FILENO, err = 0;
+    *fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : STDOUT_FILENO;
+    return *fd < 0 ? why_set(w, -errno, "cannot make %s: %s", path, strerror(errno)) : 0;
+}
 
-    if (path) {
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0)
-            return why_set(w, -errno, "cannot make %s: %s", path, strerror(errno));
-    }
-    for (size_t done = 0; done < m->len && !err;) {
+static int write_out(const struct making *m, int fd, struct why *w)
+{
+    for (size_t done = 0; done < m->len;) {
         ssize_t n = write(fd, m->text + done, m->len - done);
 
         if (n >= 0)
             done += (size_t)n;
         else if (errno != EINTR)
-            err = why_set(w, -errno, "cannot write the invite: %s", strerror(errno));
+            return why_set(w, -errno, "cannot write the invite: %s", strerror(errno));
     }
-    if (path && close(fd) < 0 && !err)
+    return 0;
+}
+
+static int close_out(const char *path, int fd, int err, struct why *w)
+{
+    if (!path)
+        return err;
+    if (close(fd) < 0 && !err)
         err = why_set(w, -errno, "cannot write %s: %s", path, strerror(errno));
-    if (path && err)
-        (void)unlink(path); /* half an invite is none */
+    if (err && unlink(path) < 0) /* half an invite is none */
+        say_error(CTL_EXIT_FAILED, "%s: %s", path, strerror(errno));
     return err;
 }
 
@@ -114,6 +121,21 @@ static void say_what_it_is(const struct tn_cert *cert)
             addr_ip_text(&a4, address), text);
 }
 
+static int invite(struct making *m, const struct args *a, struct why *w)
+{
+    int err = state_open(&m->s, a->state_dir, false, w);
+    int fd;
+
+    if (!err)
+        err = open_out(a->out, &fd, w);
+    if (err)
+        return err;
+    err = make(m, a, w);
+    if (!err)
+        err = write_out(m, fd, w);
+    return close_out(a->out, fd, err, w);
+}
+
 int tundctl_invite(const struct args *a)
 {
     struct making *m = secure_alloc(sizeof(*m), NULL);
@@ -128,8 +150,7 @@ int tundctl_invite(const struct args *a)
     else if (!tn_name_is_valid(a->name, strlen(a->name)))
         code = say_error(CTL_EXIT_USAGE, "a name has 1 to 63 of a-z 0-9 and -, and neither begins nor "
                          "ends with -");
-    else if (state_open(&m->s, a->state_dir, false, &why) != 0 || make(m, a, &why) != 0 ||
-             write_out(m, a->out, &why) != 0)
+    else if (invite(m, a, &why) != 0)
         say_error(code, "%s", why.text);
     else
         code = CTL_EXIT_OK;

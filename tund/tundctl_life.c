@@ -11,6 +11,7 @@
 #include "tundctl_daemon.h"
 
 #define LEAVE_MS 10000
+#define LEAVE_FORCED_MS 3000
 
 /* Opens the state and reads the member; the caller ends with close_member. */
 struct member {
@@ -88,14 +89,14 @@ static int forget(struct member *m, struct why *w)
 }
 
 /* The coordinator is told by the daemon, which then removes the state and ends. */
-static int leave_in_order(struct member *m, struct why *w)
+static int leave_in_order(struct member *m, int wait_ms, struct why *w)
 {
     uint8_t status;
     int err = daemon_start(&m->s, &m->node, NULL, w);
 
     if (err)
         return err;
-    if (daemon_wait_joined(&m->s, &m->node.coordinator, LEAVE_MS, &status, w) != DAEMON_JOINED)
+    if (daemon_wait_joined(&m->s, &m->node.coordinator, wait_ms, &status, w) != DAEMON_JOINED)
         return -EHOSTUNREACH;
     err = ctl_ask(&m->s, json_pack("{s:s}", "verb", "leave"), LEAVE_MS, NULL, w);
     return err ? err : forget(m, w);
@@ -121,7 +122,7 @@ int tundctl_leave(const struct args *a)
         return code;
     if (!is_allowed(m, a))
         goto out;
-    if (leave_in_order(m, &why) == 0) {
+    if (leave_in_order(m, a->given & ARG_FORCE ? LEAVE_FORCED_MS : LEAVE_MS, &why) == 0) {
         printf("left network %s\n", m->node.card.cert.network);
         code = CTL_EXIT_OK;
     } else if (!(a->given & ARG_FORCE) || was_interrupted()) {
