@@ -92,6 +92,14 @@ struct tn_pong_owed {
     struct tn_way way;
 };
 
+/* Why a member is looked up; also the token of the request. */
+enum tn_lookup_reason {
+    TN_LOOKUP_ADDRESS,  /* the TUN wants to reach it */
+    TN_LOOKUP_STRANGER, /* it knocks through the relay */
+    TN_LOOKUP_PUNCH,    /* it wants to punch, says the coordinator */
+    TN_LOOKUP_REASONS,
+};
+
 #define TN_EVENTS_LEN 128
 #define TN_LIMIT_ENTRIES 1024
 
@@ -131,7 +139,7 @@ struct tn_node {
     uint64_t roster_seq;   /* the network's, as last heard */
     uint64_t synced_seq;   /* up to here our roster is complete */
     bool syncing;
-    uint64_t next_lookup_us; /* not before: lookups for strangers are rare */
+    uint64_t next_lookup_us[TN_LOOKUP_REASONS]; /* not before: who causes one kind cannot starve another */
     uint64_t next_suspect_us;
     struct tn_card card;
     struct tn_roster roster;

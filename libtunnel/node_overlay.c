@@ -16,8 +16,6 @@
 #define SUSPECT_GAP_US TN_S(5)
 #define NS_PER_S 1000000000u
 
-enum lookup_token { LOOKUP_ADDRESS = 1, LOOKUP_STRANGER, LOOKUP_PUNCH };
-
 const struct tn_member *tn_node_member(const struct tn_node *n, uint32_t i)
 {
     return n->overlay && i < n->roster.count ? &n->roster.members[i] : NULL;
@@ -256,25 +254,25 @@ void tn_overlay_suspect(struct tn_node *n, struct tn_now now)
 }
 
 static void lookup(struct tn_node *n, enum tn_msg_by by, const void *key, size_t len,
-                   enum lookup_token token, struct tn_now now)
+                   enum tn_lookup_reason why, struct tn_now now)
 {
-    if (!n->connected || !n->member || now.us < n->next_lookup_us)
+    if (!n->connected || !n->member || now.us < n->next_lookup_us[why])
         return;
-    n->next_lookup_us = now.us + LOOKUP_GAP_US;
-    if (tn_coord_client_lookup(&n->coord, by, key, len, token, now))
+    n->next_lookup_us[why] = now.us + LOOKUP_GAP_US;
+    if (tn_coord_client_lookup(&n->coord, by, key, len, why, now))
         n->counters.drop_load++;
 }
 
 void tn_overlay_on_stranger(struct tn_node *n, const uint8_t wireguard_public[32],
                             struct tn_now now)
 {
-    lookup(n, TN_BY_WIREGUARD, wireguard_public, 32, LOOKUP_STRANGER, now);
+    lookup(n, TN_BY_WIREGUARD, wireguard_public, 32, TN_LOOKUP_STRANGER, now);
 }
 
 void tn_overlay_on_unknown_address(struct tn_node *n, const uint8_t ip[16], struct tn_now now)
 {
     if (n->overlay)
-        lookup(n, TN_BY_ADDRESS, ip, 16, LOOKUP_ADDRESS, now);
+        lookup(n, TN_BY_ADDRESS, ip, 16, TN_LOOKUP_ADDRESS, now);
 }
 
 static void sync_roster(struct tn_node *n, struct tn_now now)
@@ -336,7 +334,9 @@ static void on_card(struct tn_node *n, const struct tn_coord_event *e, struct tn
         n->counters.drop_auth++;
         return;
     }
-    if (!e->of_lookup || e->token == LOOKUP_ADDRESS)
+    if (!is_own(n, &n->roster.members[result.index]))
+        (void)tn_overlay_channel(n, (uint32_t)result.index, now); /* if it was refused till now */
+    if (!e->of_lookup || e->token == TN_LOOKUP_ADDRESS)
         return;
     /* somebody wants to speak to us whom we did not know: now we can answer by speaking first */
     peer = tn_node_member_peer(n, (uint32_t)result.index);
@@ -356,7 +356,7 @@ static void on_candidates(struct tn_node *n, const struct tn_coord_event *e, str
     uint32_t peer = peer_of(n, e->identity);
 
     if (peer == TN_NO_PEER) {
-        lookup(n, TN_BY_IDENTITY, e->identity, 32, LOOKUP_PUNCH, now);
+        lookup(n, TN_BY_IDENTITY, e->identity, 32, TN_LOOKUP_PUNCH, now);
         return;
     }
     if (e->status == TN_STATUS_OK) {
