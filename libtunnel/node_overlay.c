@@ -152,6 +152,7 @@ void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, 
 {
     struct tn_coord_client_config cfg = {
         .keepalive_us = n->keepalive_us,
+        .stamp_ns = n->stamp.last_ns,
         .channel = n->mem.channels,
         .channel_count = n->mem.channel_cap,
     };
@@ -287,18 +288,27 @@ static void sync_roster(struct tn_node *n, struct tn_now now)
 
 /* ---- the client's events ---- */
 
-static void on_connected(struct tn_node *n, const struct tn_coord_event *e, struct tn_now now)
+/* With each new session, since the coordinator may have lost us (a backup of its state, put back);
+ * what is being published already goes on its own way, and must not be lost by this. */
+static void join(struct tn_node *n, struct tn_now now)
 {
     uint8_t data[TN_CARD_MAX_LEN];
     size_t len;
 
+    if (tn_coord_client_is_publishing(&n->coord))
+        return;
+    if (!tn_card_encode(&n->card, data, sizeof data, &len) &&
+        tn_coord_client_join(&n->coord, data, len, now))
+        n->last_status = TN_STATUS_MALFORMED;
+}
+
+static void on_connected(struct tn_node *n, const struct tn_coord_event *e, struct tn_now now)
+{
+    join(n, now);
     if (n->connected)
         return; /* keys were made anew */
     n->connected = true;
     n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;
-    if (!tn_card_encode(&n->card, data, sizeof data, &len) &&
-        tn_coord_client_join(&n->coord, data, len, now))
-        n->last_status = TN_STATUS_MALFORMED;
     tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_UP, .addr = e->addr});
     tn_path_relay_changed(n, true, now);
 }
@@ -316,9 +326,14 @@ static void on_disconnected(struct tn_node *n, struct tn_now now)
 
 static void on_joined(struct tn_node *n, const struct tn_coord_event *e, struct tn_now now)
 {
+    bool again = n->member; /* keys were made anew */
+
+    if (again && (e->status == TN_STATUS_TRY_LATER || e->status == TN_STATUS_STORE))
+        return; /* it could not look, which says nothing about us */
     n->last_status = e->status;
     n->member = e->status == TN_STATUS_OK;
-    tn_event_push(n, &(struct tn_event){.kind = TN_EV_JOINED, .status = e->status});
+    if (!again || !n->member)
+        tn_event_push(n, &(struct tn_event){.kind = TN_EV_JOINED, .status = e->status});
     if (!n->member)
         return;
     n->roster_seq = e->seq;
@@ -396,6 +411,8 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
         break;
     case TN_COORD_EV_UPDATE_RESULT:
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_UPDATED, .status = e->status});
+        if (e->status != TN_STATUS_OK && !n->member)
+            join(n, now); /* it had to wait */
         break;
     case TN_COORD_EV_CARD:
         on_card(n, e, now);

@@ -65,6 +65,7 @@ int tn_coord_client_init(struct tn_coord_client *c, const struct tn_coord_client
         c->cfg.channel_count = UINT16_MAX;
     if (c->cfg.channel_count)
         memset(c->cfg.channel, 0, c->cfg.channel_count * sizeof(*c->cfg.channel));
+    c->stamp_ns = cfg->stamp_ns;
     tn_rng_init(&c->rng, rng_seed);
     tn_deadline_clear_all(c->row, TN_COORD_AT_ROWS);
     c->ping[0].due_us = TN_NEVER;

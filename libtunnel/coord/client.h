@@ -74,6 +74,7 @@ struct tn_coord_client_config {
                                   seen to forget the mapping in between */
     uint64_t backoff_min_us;   /* after a failed attempt; 0: 0.5 s, doubling, with jitter */
     uint64_t backoff_max_us;   /* 0: 15 s */
+    uint64_t stamp_ns;         /* stamps of INIT will be above this, also when the clock went back */
     uint64_t renew_us;         /* age at which keys are made anew; 0: one hour */
     struct tn_relay_channel *channel; /* caller's memory, channel_count rows */
     size_t channel_count;             /* at most 65535 */
@@ -218,6 +219,7 @@ void tn_coord_client_on_unreachable(struct tn_coord_client *c, const struct tn_a
                                     struct tn_now now);
 
 bool tn_coord_client_is_connected(const struct tn_coord_client *c);
+bool tn_coord_client_is_publishing(const struct tn_coord_client *c); /* JOIN or UPDATE is unanswered */
 
 /* ---- requests; each may be made before the session is up ---- */
 
@@ -239,7 +241,8 @@ TN_MUST_CHECK int tn_coord_client_sync(struct tn_coord_client *c, uint64_t after
                                        struct tn_now now);
 TN_MUST_CHECK int tn_coord_client_connect(struct tn_coord_client *c, const uint8_t identity[32],
                                           struct tn_now now);
-/* Channel number to the identity, bound now or when connected. TN_ENOSPC: the table is full. */
+/* Channel number to the identity, bound now or when connected; one that was refused is asked for anew.
+ * TN_ENOSPC: the table is full. */
 TN_MUST_CHECK int tn_coord_client_bind(struct tn_coord_client *c, const uint8_t identity[32],
                                        uint16_t *channel, struct tn_now now);
 void tn_coord_client_unbind(struct tn_coord_client *c, uint16_t channel);

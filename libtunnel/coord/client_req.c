@@ -142,6 +142,11 @@ static int publish(struct tn_coord_client *c, uint8_t type, const uint8_t *card,
     return 0;
 }
 
+bool tn_coord_client_is_publishing(const struct tn_coord_client *c)
+{
+    return c->publish.type != 0;
+}
+
 int tn_coord_client_join(struct tn_coord_client *c, const uint8_t *card, size_t len,
                          struct tn_now now)
 {
@@ -236,11 +241,16 @@ int tn_coord_client_bind(struct tn_coord_client *c, const uint8_t identity[32], 
 {
     uint16_t known = tn_relay_find(c->cfg.channel, c->cfg.channel_count, identity);
     uint16_t made = tn_relay_take(c->cfg.channel, c->cfg.channel_count, identity);
+    struct tn_relay_channel *row;
 
     if (!made)
         return TN_ENOSPC;
-    if (!known) {
-        c->cfg.channel[made - 1].due_us = now.us;
+    row = &c->cfg.channel[made - 1];
+    if (!known || row->state == TN_RELAY_REFUSED) { /* who was no member then may be one now */
+        row->state = TN_RELAY_WANTED;
+        row->status = TN_STATUS_OK;
+        row->tries = 0;
+        row->due_us = now.us;
         tn_coord_arm_binds(c);
     }
     *channel = made;

@@ -30,7 +30,7 @@ enum tn_relay_state {
     TN_RELAY_WANTED,  /* BIND is yet to be sent on this session */
     TN_RELAY_SENT,    /* sent, not answered: frames may be tried already */
     TN_RELAY_BOUND,   /* the coordinator said ok */
-    TN_RELAY_REFUSED, /* it said no: `status` tells why; asked again at the next session */
+    TN_RELAY_REFUSED, /* it said no, `status` why; asked anew on the next session, or by bind */
 };
 
 /* One row of the caller's array; the channel's number is the row's plus one. */
