@@ -166,7 +166,7 @@ static int explain_tun(struct tund *t, int err)
 
 static int open_tun(struct tund *t)
 {
-    int err = tun_open(&t->tun, t->opt.ifname, t->mtu);
+    int err = io_open_tun(t->io, t->opt.ifname, t->mtu);
 
     if (err)
         return explain_tun(t, err);
@@ -184,6 +184,7 @@ static int open_udp(struct tund *t)
 {
     const struct udp_config config = {.port = t->opt.port};
     struct udp_handler handler;
+    char offloads[96];
     int err;
 
     tund_pump_udp_handler(t, &handler);
@@ -193,6 +194,8 @@ static int open_udp(struct tund *t)
                          "it: ss -lunp", t->opt.port);
     if (err)
         return tund_fail(t, err, "cannot open a UDP socket: %s", strerror(-err));
+    io_describe(t->io, offloads, sizeof offloads);
+    log_info("offloads: %s", offloads);
     return 0;
 }
 
@@ -285,7 +288,8 @@ int tund_init(struct tund *t, const struct tund_options *opt)
     t->loop_open = true;
     t->out_mem = secure_alloc(PACKET_MEM_LEN, NULL);
     t->tun_mem = secure_alloc(PACKET_MEM_LEN, NULL);
-    if (!t->out_mem || !t->tun_mem)
+    t->io = io_new(&t->tun, &t->udp, tund_pump_send_now, t);
+    if (!t->out_mem || !t->tun_mem || !t->io)
         return tund_fail(t, -ENOMEM, "no memory");
     return 0;
 }
@@ -360,6 +364,8 @@ void tund_free(struct tund *t)
         tn_node_wipe(t->node);
     t->node = NULL;
     secure_free(t->arena, t->arena_len);
+    io_free(t->io);
+    t->io = NULL;
     secure_free(t->out_mem, PACKET_MEM_LEN);
     secure_free(t->tun_mem, PACKET_MEM_LEN);
     t->arena = t->out_mem = t->tun_mem = NULL;

@@ -12,6 +12,7 @@
 
 #include "libtunnel/tunnel.h"
 
+#include "io.h"
 #include "netlink.h"
 #include "options.h"
 #include "sources.h"
@@ -52,6 +53,7 @@ struct tund {
 
     struct tun tun;
     struct udp udp;
+    struct io *io; /* between these two and the pump */
     struct nl nl; /* of the namespace in which we were started */
     struct nl_monitor *monitor;
     struct stage stage;
@@ -65,7 +67,7 @@ struct tund {
     uv_signal_t sigterm, sigint, sighup;
     int handle_count; /* of the five above: those that are initialised, in this order */
     uint8_t *out_mem; /* what tn_poll_out builds into */
-    uint8_t *tun_mem; /* what the TUN is read into */
+    uint8_t *tun_mem; /* what a staged packet is taken into */
     struct tund_hooks hooks; /* hooks.ctx is the overlay */
     const struct udp_source *answering; /* the datagram being worked on, or NULL */
     bool loop_open, started, pumping, pump_again, stopping;

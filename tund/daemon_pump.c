@@ -71,24 +71,30 @@ static bool is_source_trouble(int err)
     return err == -EINVAL || err == -EADDRNOTAVAIL || err == -ENETUNREACH || err == -EHOSTUNREACH;
 }
 
-static void send_datagram(struct tund *t, const struct tn_buf *b, const struct tn_route *route,
-                          struct tn_now now)
+void tund_pump_send_now(void *ctx, const uint8_t *data, size_t len, const struct tn_addr *to,
+                        uint8_t ttl, const struct tn_addr *local)
 {
-    const struct tn_addr *local = sources_find(&t->sources, &route->to);
+    struct tund *t = ctx;
     char text[ADDR_TEXT_LEN];
-    int err;
+    int err = udp_send(&t->udp, data, len, to, ttl, local);
 
-    if (t->answering && tn_addr_equal(&t->answering->remote, &route->to))
-        local = &t->answering->local;
-    err = udp_send(&t->udp, tn_buf_data(b), b->len, &route->to, route->ttl, local);
     if (local && is_source_trouble(err)) {
-        sources_forget(&t->sources, &route->to);
-        err = udp_send(&t->udp, tn_buf_data(b), b->len, &route->to, route->ttl, NULL);
+        sources_forget(&t->sources, to);
+        err = udp_send(&t->udp, data, len, to, ttl, NULL);
     }
     if (!err || err == -EAGAIN || err == -ENOBUFS)
         return; /* a full buffer loses a datagram, as a full link would; udp counts it */
-    log_trace("to %s: %s", addr_text(&route->to, text), strerror(-err));
-    tn_on_send_error(t->node, &route->to, now);
+    log_trace("to %s: %s", addr_text(to, text), strerror(-err));
+    tn_on_send_error(t->node, to, tund_now());
+}
+
+static void send_datagram(struct tund *t, const struct tn_buf *b, const struct tn_route *route)
+{
+    const struct tn_addr *local = sources_find(&t->sources, &route->to);
+
+    if (t->answering && tn_addr_equal(&t->answering->remote, &route->to))
+        local = &t->answering->local;
+    io_send(t->io, b, &route->to, route->ttl, local);
 }
 
 static bool drain_out(struct tund *t, struct tn_now now)
@@ -98,26 +104,24 @@ static bool drain_out(struct tund *t, struct tn_now now)
     bool any = false;
 
     while (tn_poll_out(t->node, &b, now, &route)) {
-        send_datagram(t, &b, &route, now);
+        send_datagram(t, &b, &route);
         any = true;
     }
     return any;
 }
 
-/* One packet from tun_mem, of len bytes, on its way. False: it was staged. */
-static bool push_packet(struct tund *t, size_t len, struct tn_now now)
+/* An inner packet on its way. False: it was staged. */
+static bool push_packet(struct tund *t, struct tn_buf *b, struct tn_now now)
 {
-    struct tn_buf b = {
-        .mem = t->tun_mem, .cap = PACKET_MEM_LEN, .off = TN_BUF_HEADROOM, .len = len};
     struct tn_route route;
     uint32_t peer;
 
-    switch (tn_from_tun(t->node, &b, now, &route, &peer)) {
+    switch (tn_from_tun(t->node, b, now, &route, &peer)) {
     case TN_SEND:
-        send_datagram(t, &b, &route, now);
+        send_datagram(t, b, &route);
         return true;
     case TN_STAGE:
-        stage_push(&t->stage, peer, t->tun_mem + TN_BUF_HEADROOM, len);
+        stage_push(&t->stage, peer, tn_buf_data(b), b->len);
         return false;
     default:
         return true;
@@ -128,9 +132,10 @@ static void flush_staged(struct tund *t, uint32_t peer, struct tn_now now)
 {
     /* A packet that is staged again goes to the end: no more than were there at first. */
     for (uint32_t left = stage_count(&t->stage, peer); left; left--) {
-        size_t len = stage_pop(&t->stage, peer, t->tun_mem + TN_BUF_HEADROOM, TUN_PACKET_MAX);
+        struct tn_buf b = {.mem = t->tun_mem, .cap = PACKET_MEM_LEN, .off = TN_BUF_HEADROOM};
 
-        if (!len || !push_packet(t, len, now))
+        b.len = stage_pop(&t->stage, peer, tn_buf_data(&b), TUN_PACKET_MAX);
+        if (!b.len || !push_packet(t, &b, now))
             return;
     }
 }
@@ -168,6 +173,7 @@ void tund_pump(struct tund *t)
         return;
     }
     t->pumping = true;
+    io_flush(t->io);
     do {
         struct tn_now now = tund_now();
 
@@ -183,7 +189,7 @@ void tund_pump(struct tund *t)
 
 static void deliver(struct tund *t, const struct tn_buf *b)
 {
-    int err = tun_write(&t->tun, tn_buf_data(b), b->len);
+    int err = io_write(t->io, b);
 
     /* EIO: the interface is down. The packet is lost, as it would be on a link that is down. */
     if (err)
@@ -215,7 +221,10 @@ static void on_batch_end(void *ctx, struct udp *u)
 
 void tund_pump_udp_handler(struct tund *t, struct udp_handler *out)
 {
-    *out = (struct udp_handler){.ctx = t, .on_datagram = on_datagram, .on_batch_end = on_batch_end};
+    const struct udp_handler inner = {
+        .ctx = t, .on_datagram = on_datagram, .on_batch_end = on_batch_end};
+
+    io_udp_handler(t->io, &inner, out);
 }
 
 /* ---- in: TUN ---- */
@@ -223,10 +232,11 @@ void tund_pump_udp_handler(struct tund *t, struct udp_handler *out)
 /* False: there is nothing more to read for now. */
 static bool read_packet(struct tund *t)
 {
-    int len = tun_read(&t->tun, t->tun_mem + TN_BUF_HEADROOM, TUN_PACKET_MAX);
+    struct tn_buf b;
+    int len = io_read(t->io, &b);
 
     if (len > 0)
-        push_packet(t, (size_t)len, tund_now());
+        push_packet(t, &b, tund_now());
     if (len != -EBADFD)
         return len > 0;
     log_info("interface %s was deleted: stopping", t->ifname);
@@ -238,7 +248,7 @@ static void on_tun(uv_poll_t *poll, int status, int events)
 {
     struct tund *t = poll->data;
 
-    for (int i = 0; i < TUN_BATCH && read_packet(t); i++)
+    for (int i = 0; (i < TUN_BATCH || io_has_more(t->io)) && read_packet(t); i++)
         ;
     if (t->stopping)
         return;
@@ -258,6 +268,7 @@ void tund_pump_network_changed(void *ctx)
         return;
     log_debug("the host's addresses or routes changed, or it slept");
     sources_clear(&t->sources);
+    io_on_network_change(t->io);
     tn_on_network_change(t->node, tund_now());
     if (t->hooks.on_network_change)
         t->hooks.on_network_change(t->hooks.ctx);

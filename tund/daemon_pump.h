@@ -4,6 +4,8 @@
 
 #include "daemon.h"
 
+void tund_pump_send_now(void *tund, const uint8_t *data, size_t len, const struct tn_addr *to,
+                        uint8_t ttl, const struct tn_addr *local); /* an io_send_now */
 void tund_pump_udp_handler(struct tund *t, struct udp_handler *out);
 /* Starts to watch the TUN and the timer. */
 TN_MUST_CHECK int tund_pump_start(struct tund *t);

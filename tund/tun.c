@@ -31,7 +31,7 @@ static int set_mtu(const char *ifname, uint16_t mtu)
     return err;
 }
 
-int tun_open(struct tun *t, const char *ifname, uint16_t mtu)
+int tun_open_as(struct tun *t, const char *ifname, uint16_t mtu, short flags)
 {
     struct ifreq ifr;
     int fd, err;
@@ -43,7 +43,7 @@ int tun_open(struct tun *t, const char *ifname, uint16_t mtu)
     if (fd < 0)
         return -errno;
     snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", ifname);
-    ifr.ifr_flags = IFF_TUN | IFF_NO_PI;
+    ifr.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags);
     if (ioctl(fd, TUNSETIFF, &ifr)) {
         /* EINVAL: there is an interface of this name that is no TUN. */
         err = errno == EINVAL ? -EEXIST : -errno;
@@ -58,6 +58,11 @@ int tun_open(struct tun *t, const char *ifname, uint16_t mtu)
 out:
     close(fd);
     return err;
+}
+
+int tun_open(struct tun *t, const char *ifname, uint16_t mtu)
+{
+    return tun_open_as(t, ifname, mtu, 0);
 }
 
 void tun_close(struct tun *t)

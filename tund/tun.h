@@ -19,6 +19,8 @@ struct tun {
  * descriptor closes. Negative errno: -ENOENT or -ENODEV no /dev/net/tun, -EPERM or -EACCES not
  * allowed, -EBUSY the name is taken, -EEXIST it is another kind of interface. */
 TN_MUST_CHECK int tun_open(struct tun *t, const char *ifname, uint16_t mtu);
+/* The same with more of the flags of TUNSETIFF, which change what a read and a write carry. */
+TN_MUST_CHECK int tun_open_as(struct tun *t, const char *ifname, uint16_t mtu, short flags);
 void tun_close(struct tun *t);
 /* Bytes of one packet, -EAGAIN, -EIO (interface down), or -EBADFD (deleted). */
 TN_MUST_CHECK int tun_read(struct tun *t, void *buf, size_t cap);

@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "udp_msg.h"
+
 #define DATAGRAM_MAX 65535u
 #define RECEIVE_CAP (TN_BUF_HEADROOM + DATAGRAM_MAX + TN_BUF_TAILROOM)
 #define SOCKET_BUFFER_LEN (4 * 1024 * 1024)
@@ -29,36 +31,6 @@ struct udp_socket {
     bool v4, closing;
     uv_poll_t poll;
 };
-
-union sockaddr_any {
-    struct sockaddr sa;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
-/* ---- addresses ---- */
-
-static socklen_t to_sockaddr(const struct tn_addr *a, bool v4, union sockaddr_any *out)
-{
-    memset(out, 0, sizeof *out);
-    if (v4) {
-        out->in.sin_family = AF_INET;
-        out->in.sin_port = htons(a->port);
-        memcpy(&out->in.sin_addr, a->ip + 12, 4);
-        return sizeof out->in;
-    }
-    out->in6.sin6_family = AF_INET6;
-    out->in6.sin6_port = htons(a->port);
-    memcpy(&out->in6.sin6_addr, a->ip, 16);
-    return sizeof out->in6;
-}
-
-static struct tn_addr from_sockaddr(const union sockaddr_any *sa)
-{
-    if (sa->sa.sa_family == AF_INET)
-        return tn_addr_v4((const uint8_t *)&sa->in.sin_addr, ntohs(sa->in.sin_port));
-    return tn_addr_v6((const uint8_t *)&sa->in6.sin6_addr, ntohs(sa->in6.sin6_port));
-}
 
 /* ---- opening ---- */
 
@@ -97,7 +69,7 @@ static int set_options(int fd, bool v4, uint32_t fwmark)
 /* A bound socket, or a negative errno; *port is then the one it has. */
 static int open_fd(const struct udp_config *c, bool v4, uint16_t *port)
 {
-    union sockaddr_any sa;
+    union udp_sockaddr sa;
     struct tn_addr bind_to = c->bind;
     socklen_t len = sizeof sa;
     int err, fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -108,11 +80,11 @@ static int open_fd(const struct udp_config *c, bool v4, uint16_t *port)
     if (err)
         goto fail;
     bind_to.port = *port;
-    if (bind(fd, &sa.sa, to_sockaddr(&bind_to, v4, &sa)) || getsockname(fd, &sa.sa, &len)) {
+    if (bind(fd, &sa.sa, udp_to_sockaddr(&bind_to, v4, &sa)) || getsockname(fd, &sa.sa, &len)) {
         err = -errno;
         goto fail;
     }
-    *port = from_sockaddr(&sa).port;
+    *port = udp_from_sockaddr(&sa).port;
     return fd;
 fail:
     close(fd);
@@ -161,28 +133,10 @@ static int open_fds(const struct udp_config *c, uint16_t *port, int fd[2])
 
 /* ---- receiving ---- */
 
-static void local_from_control(struct msghdr *m, struct tn_addr *local)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo info;
-
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            *local = tn_addr_v4((const uint8_t *)&info.ipi_spec_dst, local->port);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo info;
-
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
-                *local = tn_addr_v6((const uint8_t *)&info.ipi6_addr, local->port);
-        }
-    }
-}
-
 /* Length of a datagram in b, or a negative errno. */
 static int receive(struct udp_socket *s, struct tn_buf *b, struct udp_source *from)
 {
-    union sockaddr_any sa;
+    union udp_sockaddr sa;
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
                                           CMSG_SPACE(sizeof(struct in_pktinfo))];
     struct iovec iov = {.iov_base = b->mem + TN_BUF_HEADROOM, .iov_len = DATAGRAM_MAX};
@@ -199,9 +153,9 @@ static int receive(struct udp_socket *s, struct tn_buf *b, struct udp_source *fr
     b->off = TN_BUF_HEADROOM;
     b->len = (size_t)n;
     memset(from, 0, sizeof *from);
-    from->remote = from_sockaddr(&sa);
+    from->remote = udp_from_sockaddr(&sa);
     from->local.port = s->owner->port;
-    local_from_control(&m, &from->local);
+    udp_local_from_control(&m, &from->local);
     return (int)n;
 }
 
@@ -217,6 +171,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         /* libuv stopped the handle on POLLERR; asking for the error takes it off the socket. */
         if (!getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len))
             uv_poll_start(poll, UV_READABLE, on_readable);
+        return;
+    }
+    if (u->handler.on_readable) {
+        u->handler.on_readable(u->handler.ctx, u, s->fd);
         return;
     }
     for (int i = 0; i < UDP_BATCH && !s->closing; i++) {
@@ -258,6 +216,8 @@ static int socket_new(struct udp *u, int fd, bool v4, struct udp_socket **out)
     s->owner = u;
     s->fd = fd;
     s->v4 = v4;
+    if (u->handler.on_socket)
+        u->handler.on_socket(u->handler.ctx, u, fd);
     err = uv_poll_init(u->loop, &s->poll, fd);
     if (err) {
         free(s);
@@ -349,6 +309,13 @@ int udp_set_fwmark(struct udp *u, uint32_t fwmark)
     return 0;
 }
 
+int udp_fd(const struct udp *u, bool v4)
+{
+    const struct udp_socket *s = v4 ? u->v4 : u->v6;
+
+    return s ? s->fd : -EAFNOSUPPORT;
+}
+
 void udp_close(struct udp *u)
 {
     socket_close(u->v4);
@@ -359,46 +326,10 @@ void udp_close(struct udp *u)
 
 /* ---- sending ---- */
 
-static void add_control(struct msghdr *m, size_t cap, int level, int type, const void *data,
-                        size_t len)
-{
-    struct cmsghdr *c = (struct cmsghdr *)((char *)m->msg_control + m->msg_controllen);
-
-    if (m->msg_controllen + CMSG_SPACE(len) > cap)
-        return;
-    c->cmsg_level = level;
-    c->cmsg_type = type;
-    c->cmsg_len = CMSG_LEN(len);
-    memcpy(CMSG_DATA(c), data, len);
-    m->msg_controllen += CMSG_SPACE(len);
-}
-
-static void add_ttl(struct msghdr *m, size_t cap, bool v4, uint8_t ttl)
-{
-    int value = ttl;
-
-    add_control(m, cap, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &value,
-                sizeof value);
-}
-
-static void add_local(struct msghdr *m, size_t cap, bool v4, const struct tn_addr *local)
-{
-    struct in_pktinfo info4 = {0};
-    struct in6_pktinfo info6 = {0};
-
-    if (v4) {
-        memcpy(&info4.ipi_spec_dst, local->ip + 12, 4);
-        add_control(m, cap, IPPROTO_IP, IP_PKTINFO, &info4, sizeof info4);
-    } else {
-        memcpy(&info6.ipi6_addr, local->ip, 16);
-        add_control(m, cap, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof info6);
-    }
-}
-
 int udp_send(struct udp *u, const void *data, size_t len, const struct tn_addr *to, uint8_t ttl,
              const struct tn_addr *local)
 {
-    union sockaddr_any sa;
+    union udp_sockaddr sa;
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
                                           CMSG_SPACE(sizeof(int))];
     bool v4 = tn_addr_is_v4(to);
@@ -410,12 +341,9 @@ int udp_send(struct udp *u, const void *data, size_t len, const struct tn_addr *
 
     if (!s)
         return -EAFNOSUPPORT;
-    m.msg_namelen = to_sockaddr(to, v4, &sa);
+    m.msg_namelen = udp_to_sockaddr(to, v4, &sa);
     memset(control, 0, sizeof control);
-    if (ttl)
-        add_ttl(&m, sizeof control, v4, ttl);
-    if (local && !tn_addr_is_zero(local) && tn_addr_is_v4(local) == v4)
-        add_local(&m, sizeof control, v4, local);
+    udp_add_way(&m, sizeof control, v4, ttl, local);
     if (!m.msg_controllen)
         m.msg_control = NULL;
     do

@@ -27,6 +27,10 @@ struct udp_handler {
     void (*on_datagram)(void *ctx, struct udp *u, struct tn_buf *buf, const struct udp_source *from);
     /* After the last of a batch of at most UDP_BATCH datagrams; may be NULL. */
     void (*on_batch_end)(void *ctx, struct udp *u);
+    /* For who reads by himself, then in place of the two above; may be NULL. It reads one batch. */
+    void (*on_readable)(void *ctx, struct udp *u, int fd);
+    /* A new socket, to set options on before it is read from; may be NULL. */
+    void (*on_socket)(void *ctx, struct udp *u, int fd);
 };
 #define UDP_BATCH 64
 
@@ -54,6 +58,8 @@ TN_MUST_CHECK int udp_open(struct udp *u, uv_loop_t *loop, const struct udp_conf
 /* Moves to another port; on failure the old sockets stay as they are. */
 TN_MUST_CHECK int udp_move(struct udp *u, uint16_t port);
 TN_MUST_CHECK int udp_set_fwmark(struct udp *u, uint32_t fwmark);
+/* The socket of that family, lent until udp_move or udp_close; -EAFNOSUPPORT where there is none. */
+TN_MUST_CHECK int udp_fd(const struct udp *u, bool v4);
 void udp_close(struct udp *u); /* a zeroed struct is fine; the loop must run once more */
 
 /* Sends to `to`; ttl 0 is the system's. local (may be NULL) is the source address to use: a

@@ -46,7 +46,8 @@ static void on_batch_end(void *ctx, struct udp *u)
 
 static int open_receiver(struct receiver *r, const struct udp_config *config)
 {
-    const struct udp_handler handler = {r, on_datagram, on_batch_end};
+    const struct udp_handler handler = {
+        .ctx = r, .on_datagram = on_datagram, .on_batch_end = on_batch_end};
 
     memset(r, 0, sizeof *r);
     return udp_open(&r->udp, &loop, config, &handler);

@@ -1,0 +1,152 @@
+/* How it works: a datagram joins the last train where it can, else it begins one. The kernel
+ * refuses a train with EINVAL when a segment is above the link's MTU, where a single datagram would
+ * be fragmented, and with EIO when the device that it leaves by cannot make checksums
+ * (udp(7), udp_send_skb of Linux). Both are of the destination, which is then remembered
+ * and gets its datagrams one by one until the network changes; a small ring of such
+ * destinations is enough, since forgetting one costs a failed call. */
+#include "train.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tund/udp_msg.h"
+
+#define CONTROL_LEN                                                                                \
+    (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)))
+
+struct envelope {
+    union udp_sockaddr to;
+    _Alignas(struct cmsghdr) char control[CONTROL_LEN];
+};
+
+static bool goes_alone(const struct fast_trains *t, const struct tn_addr *to)
+{
+    for (uint32_t i = 0; i < t->alone_count; i++) {
+        if (tn_addr_equal(&t->alone[i], to))
+            return true;
+    }
+    return false;
+}
+
+static void remember_alone(struct fast_trains *t, const struct tn_addr *to)
+{
+    if (goes_alone(t, to))
+        return;
+    t->alone[t->alone_next] = *to;
+    t->alone_next = (t->alone_next + 1) % FAST_ALONE_MAX;
+    if (t->alone_count < FAST_ALONE_MAX)
+        t->alone_count++;
+}
+
+static bool joins(const struct fast_train *r, size_t len, const struct tn_addr *to, uint8_t ttl,
+                  const struct tn_addr *local)
+{
+    return !r->full && len && len <= r->segment_len && r->count < FAST_TRAIN_DATAGRAMS &&
+           r->len + len <= FAST_TRAIN_BYTES_MAX && r->ttl == ttl && tn_addr_equal(&r->to, to) &&
+           tn_addr_equal(&r->local, local);
+}
+
+void fast_trains_push(struct fast_trains *t, uint8_t *data, size_t len, const struct tn_addr *to,
+                      uint8_t ttl, const struct tn_addr *local)
+{
+    static const struct tn_addr any;
+    struct fast_train *r = t->count ? &t->train[t->count - 1] : NULL;
+
+    if (!local)
+        local = &any;
+    if (t->datagrams == FAST_DATAGRAMS) {
+        fast_trains_flush(t);
+        r = NULL;
+    }
+    if (!r || !joins(r, len, to, ttl, local)) {
+        if (t->count == FAST_TRAINS)
+            fast_trains_flush(t);
+        r = &t->train[t->count++];
+        *r = (struct fast_train){.to = *to, .local = *local, .first = t->datagrams,
+                                 .segment_len = len, .ttl = ttl,
+                                 .full = !t->segments || goes_alone(t, to)};
+    }
+    t->datagram[t->datagrams++] = (struct iovec){.iov_base = data, .iov_len = len};
+    r->count++;
+    r->len += len;
+    r->full = r->full || len < r->segment_len;
+}
+
+static void prepare(struct fast_trains *t, const struct fast_train *r, struct envelope *e,
+                    struct msghdr *m)
+{
+    bool v4 = tn_addr_is_v4(&r->to);
+    uint16_t segment = (uint16_t)r->segment_len;
+
+    memset(m, 0, sizeof *m);
+    m->msg_name = &e->to;
+    m->msg_namelen = udp_to_sockaddr(&r->to, v4, &e->to);
+    m->msg_iov = &t->datagram[r->first];
+    m->msg_iovlen = r->count;
+    m->msg_control = e->control;
+    udp_add_way(m, CONTROL_LEN, v4, r->ttl, &r->local);
+    if (r->count > 1)
+        udp_add_control(m, CONTROL_LEN, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
+    if (!m->msg_controllen)
+        m->msg_control = NULL;
+}
+
+static void on_failure(struct fast_trains *t, const struct fast_train *r, int error)
+{
+    if (error == EAGAIN || error == ENOBUFS) {
+        t->udp->send_busy += r->count;
+        return;
+    }
+    if (r->count > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE))
+        remember_alone(t, &r->to);
+    for (uint32_t i = r->first; i < r->first + r->count; i++)
+        t->send_now(t->ctx, t->datagram[i].iov_base, t->datagram[i].iov_len, &r->to, r->ttl,
+                    tn_addr_is_zero(&r->local) ? NULL : &r->local);
+}
+
+/* Trains from `first` that go by the same socket. */
+static uint32_t run_length(const struct fast_trains *t, uint32_t first)
+{
+    uint32_t end = first + 1;
+
+    while (end < t->count &&
+           tn_addr_is_v4(&t->train[end].to) == tn_addr_is_v4(&t->train[first].to))
+        end++;
+    return end - first;
+}
+
+static void send_run(struct fast_trains *t, uint32_t first, uint32_t count)
+{
+    struct envelope envelope[FAST_TRAINS];
+    struct mmsghdr m[FAST_TRAINS];
+    int fd = udp_fd(t->udp, tn_addr_is_v4(&t->train[first].to));
+
+    for (uint32_t i = 0; i < count; i++)
+        prepare(t, &t->train[first + i], &envelope[i], &m[i].msg_hdr);
+    for (uint32_t i = 0; i < count;) {
+        int sent = sendmmsg(fd, m + i, count - i, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (sent > 0)
+            i += (uint32_t)sent;
+        else if (sent == 0 || errno != EINTR)
+            on_failure(t, &t->train[first + i++], errno);
+    }
+}
+
+void fast_trains_flush(struct fast_trains *t)
+{
+    for (uint32_t i = 0; i < t->count;) {
+        uint32_t run = run_length(t, i);
+
+        send_run(t, i, run);
+        i += run;
+    }
+    t->count = t->datagrams = 0;
+}
+
+void fast_trains_on_network_change(struct fast_trains *t)
+{
+    t->alone_count = t->alone_next = 0;
+}
