@@ -188,11 +188,10 @@ static int exit_code(int err)
     }
 }
 
-static int start_process(struct coord *c, struct why *w)
+static int start_process(struct why *w)
 {
     int err = secure_process();
 
-    (void)c;
     if (err)
         return why_set(w, err, "cannot switch core dumps off: %s", strerror(-err));
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
@@ -207,6 +206,7 @@ static int start_process(struct coord *c, struct why *w)
 static int start_loop(struct coord *c, struct why *w)
 {
     int err = uv_loop_init(&c->loop);
+    sigset_t none;
 
     if (err)
         return why_set(w, err, "cannot make an event loop: %s", uv_strerror(err));
@@ -224,6 +224,10 @@ static int start_loop(struct coord *c, struct why *w)
     err = uv_signal_start(&c->term, on_signal, SIGTERM);
     if (!err)
         err = uv_signal_start(&c->intr, on_signal, SIGINT);
+    sigemptyset(&none);
+    /* Whoever started us may have blocked what we wait for; one that waits comes now. */
+    if (!err && sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        err = -errno;
     return err ? why_set(w, err, "cannot wait for signals: %s", uv_strerror(err)) : 0;
 }
 
@@ -242,7 +246,7 @@ static int start_sockets(struct coord *c, struct why *w)
     if (!err)
         err = coord_drop_privileges(&user, w);
     if (!err)
-        err = start_process(c, w); /* a change of user makes a process dumpable again */
+        err = start_process(w); /* a change of user makes a process dumpable again */
     return err;
 }
 
@@ -352,7 +356,8 @@ out:
     return err;
 }
 
-/* Where members find us: what the operator says, else where we listen, else the address of the way out. */
+/* Where members find us: what the operator says, else where we listen, else the address that this
+ * host has towards the Internet. */
 static int choose_address(struct coord *c, struct tn_url *u, struct why *w)
 {
     static const uint8_t zero[16];
@@ -396,7 +401,7 @@ static int start_address(struct coord *c, struct why *w)
 
 static int start(struct coord *c, struct why *w)
 {
-    int err = start_process(c, w);
+    int err = start_process(w);
 
     if (!err)
         err = start_loop(c, w);

@@ -49,12 +49,13 @@ struct coord_net {
 TN_MUST_CHECK int coord_net_open(struct coord_net *n, uv_loop_t *loop,
                                  const struct coord_options *o,
                                  const struct coord_net_handler *handler, struct why *w);
-void coord_net_close(struct coord_net *n); /* a zeroed struct is fine; the loop must run once more */
+/* A zeroed struct is fine. The loop must run once more. */
+void coord_net_close(struct coord_net *n);
 
 void coord_net_send(struct coord_net *n, uint8_t way, const struct tn_addr *to, const void *data,
                     size_t len);
 
-/* The address and port of socket i, as it is bound; i below udp_count. Even: main, odd: alternate. */
+/* The address and port that socket i is bound to; i below udp_count. Even: main, odd: alternate. */
 struct tn_addr coord_net_bound(const struct coord_net *n, unsigned i);
 /* The address that this host would use towards the Internet, without a packet; zero: none. */
 struct tn_addr coord_net_own_address(bool v4);

@@ -118,7 +118,8 @@ bool coord_parse_rate(const char *text, uint64_t *bits)
 }
 
 /* Splits "HOST", "HOST:PORT", "[HOST]" and "[HOST]:PORT"; *port is NULL where there is none. */
-static bool split_host(const char *text, char host[TN_HOST_SIZE], const char **port, bool *bracketed)
+static bool split_host(const char *text, char host[TN_HOST_SIZE], const char **port,
+                       bool *bracketed)
 {
     const char *end, *after;
 

@@ -22,8 +22,8 @@ TN_MUST_CHECK int coord_user_find(const char *name, struct coord_user *out, stru
  * exists, or where we stay who we are. */
 TN_MUST_CHECK int coord_user_make_dir(const struct coord_user *u, const char *dir, struct why *w);
 
-/* For good: user and groups, every capability, the right to gain any by exec. A process of root that
- * stays root keeps root's files, but no capability. */
+/* For good: user and groups, every capability, the right to gain any by exec. A process of root
+ * that stays root keeps root's files, but no capability. */
 TN_MUST_CHECK int coord_drop_privileges(const struct coord_user *u, struct why *w);
 
 #endif

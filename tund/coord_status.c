@@ -90,7 +90,8 @@ void coord_status_close(struct coord_status *s)
         return;
     s->open = false;
     uv_close((uv_handle_t *)&s->pipe, NULL);
-    (void)unlink(COORD_STATUS_SOCKET); /* libuv does so too; a left one is replaced at the next start */
+    /* libuv does so too; one that is left is replaced at the next start */
+    (void)unlink(COORD_STATUS_SOCKET);
 }
 
 /* ---- the asker's side ---- */

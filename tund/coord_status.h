@@ -25,7 +25,8 @@ struct coord_status {
  * holds the lock of the directory. 0, or a negative errno with *w filled in. */
 TN_MUST_CHECK int coord_status_open(struct coord_status *s, uv_loop_t *loop,
                                     json_t *(*report)(void *ctx), void *ctx, struct why *w);
-void coord_status_close(struct coord_status *s); /* removes the socket; the loop must run once more */
+/* Removes the socket. The loop must run once more. */
+void coord_status_close(struct coord_status *s);
 
 /* The asking side: a new reference. -ECONNREFUSED and -ENOENT: none is running here. */
 TN_MUST_CHECK int coord_status_ask(json_t **report, struct why *w);

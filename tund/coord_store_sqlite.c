@@ -37,7 +37,7 @@ static int op_counts(void *ctx, struct tn_store_counts *out)
     return 0;
 }
 
-/* A row of MEMBER_COLUMNS. False: it is not as we write them. */
+/* A row of MEMBER. False: it is not as we write them. */
 static bool read_member(sqlite3_stmt *q, struct tn_store_member *m)
 {
     int len = sqlite3_column_bytes(q, 5);

@@ -23,9 +23,9 @@ struct coord_store; /* heap */
 
 /* How it went since the start, for the log and `tund-coord status`. */
 struct coord_store_health {
-    uint64_t failures;  /* calls that could not read or write */
-    bool failed;        /* the disk lied or the file is damaged: writes are refused until a restart */
-    struct why last;    /* of the last failure; empty when there was none */
+    uint64_t failures; /* calls that could not read or write */
+    bool failed;       /* the disk lied, or the file is damaged: no writes until a restart */
+    struct why last;   /* of the last failure; empty when there was none */
 };
 
 /* 0, or a negative errno as coord_schema_open, with *w filled in. */

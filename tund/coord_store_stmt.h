@@ -10,7 +10,8 @@
 
 #include "coord_store_sqlite.h"
 
-#define MEMBER_COLUMNS "network, seq, identity, wireguard, left, card"
+/* What tn_store_member is made of. */
+#define MEMBER "SELECT network, seq, identity, wireguard, left, card FROM member WHERE "
 
 #define STATEMENTS(X)                                                                              \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
@@ -18,13 +19,14 @@
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(COUNT_NETWORKS, "SELECT count(*) FROM network")                                              \
     X(COUNT_MEMBERS, "SELECT count(*) FROM member WHERE left = 0")                                 \
-    X(COUNT_ROWS, "SELECT count(*), count(*) FILTER (WHERE left = 0) FROM member WHERE network = ?1") \
-    X(BY_WIREGUARD, "SELECT " MEMBER_COLUMNS " FROM member WHERE wireguard = ?1 AND left = 0")     \
-    X(BY_IDENTITY, "SELECT " MEMBER_COLUMNS " FROM member WHERE network = ?1 AND identity = ?2")   \
-    X(BY_IPV4, "SELECT " MEMBER_COLUMNS " FROM member WHERE network = ?1 AND ipv4 = ?2 AND left = 0") \
-    X(BY_IPV6, "SELECT " MEMBER_COLUMNS " FROM member WHERE network = ?1 AND ipv6 = ?2 AND left = 0") \
-    X(BY_NAME, "SELECT " MEMBER_COLUMNS " FROM member WHERE network = ?1 AND name = ?2 AND left = 0") \
-    X(NEXT_AFTER, "SELECT " MEMBER_COLUMNS " FROM member WHERE network = ?1 AND seq > ?2 "         \
+    X(COUNT_ROWS, "SELECT count(*), count(*) FILTER (WHERE left = 0) FROM member "                 \
+                  "WHERE network = ?1")                                                            \
+    X(BY_WIREGUARD, MEMBER "wireguard = ?1 AND left = 0")                                          \
+    X(BY_IDENTITY, MEMBER "network = ?1 AND identity = ?2")                                        \
+    X(BY_IPV4, MEMBER "network = ?1 AND ipv4 = ?2 AND left = 0")                                   \
+    X(BY_IPV6, MEMBER "network = ?1 AND ipv6 = ?2 AND left = 0")                                   \
+    X(BY_NAME, MEMBER "network = ?1 AND name = ?2 AND left = 0")                                   \
+    X(NEXT_AFTER, MEMBER "network = ?1 AND seq > ?2 "                                              \
                   "ORDER BY seq LIMIT 1")                                                          \
     X(ROSTER_SEQ, "SELECT roster_seq FROM network WHERE number = ?1")                              \
     X(FIND_NETWORK, "SELECT number, roster_seq FROM network WHERE public_key = ?1")                \

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +34,8 @@ static inline pid_t child_start(void (*body)(void *), void *arg)
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
+        /* a test that fails leaves no child behind */
+        CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
         body(arg);
         _exit(0);
     }

@@ -100,6 +100,7 @@ static void become(char *arguments, int out, int err)
 
     argv[0] = (char *)(uintptr_t)program();
     split(arguments, argv + 1, 31);
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0); /* should the test be killed */
     CHECK(dup2(out, STDOUT_FILENO) >= 0);
     CHECK(dup2(err, STDERR_FILENO) >= 0);
     execv(argv[0], argv);

@@ -31,7 +31,7 @@ struct contest {
     uint32_t me;   /* 0 or 1 */
     uint32_t rounds;
     int ready[2];  /* pipe: a byte for each contestant that is ready */
-    int go[2];     /* pipe: a byte for each that may go */
+    int go[2][2];  /* a pipe for each: a byte when it may go */
     int result[2]; /* pipe: one byte a round */
 };
 
@@ -50,7 +50,7 @@ static void contestant(void *arg)
         fill(mine.facts.invite_id, 16, 0x99, i);
         seal(&mine);
         CHECK(write(c->ready[1], &byte, 1) == 1);
-        CHECK(read(c->go[0], &byte, 1) == 1);
+        CHECK(read(c->go[c->me][0], &byte, 1) == 1);
         do
             status = join(t, &mine, NULL);
         while (status == TN_STATUS_TRY_LATER); /* which the client does as well */
@@ -72,7 +72,8 @@ static void two_processes_with_one_invite_make_exactly_one_member(void **state)
     temp_file(&dir, COORD_STORE_FILE, c.path);
     coord_store_close(store_open(&dir, MANY, MANY));
     assert_int_equal(pipe(c.ready), 0);
-    assert_int_equal(pipe(c.go), 0);
+    assert_int_equal(pipe(c.go[0]), 0);
+    assert_int_equal(pipe(c.go[1]), 0);
     assert_int_equal(pipe(c.result), 0);
     for (c.me = 0; c.me < 2; c.me++)
         pid[c.me] = child_start(contestant, &c);
@@ -82,7 +83,8 @@ static void two_processes_with_one_invite_make_exactly_one_member(void **state)
 
         for (int k = 0; k < 2; k++)
             assert_int_equal(read(c.ready[0], &byte, 1), 1);
-        assert_int_equal(write(c.go[1], "gg", 2), 2);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(write(c.go[k][1], &byte, 1), 1);
         for (int k = 0; k < 2; k++)
             assert_int_equal(read(c.result[0], &status[k], 1), 1);
         assert_true((status[0] == TN_STATUS_OK && status[1] == TN_STATUS_INVITE_USED) ||
@@ -92,7 +94,8 @@ static void two_processes_with_one_invite_make_exactly_one_member(void **state)
     assert_true(child_ended_well(pid[1]));
     for (int k = 0; k < 2; k++) {
         close(c.ready[k]);
-        close(c.go[k]);
+        close(c.go[0][k]);
+        close(c.go[1][k]);
         close(c.result[k]);
     }
     s = store_open(&dir, MANY, MANY);

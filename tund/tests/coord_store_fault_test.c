@@ -1,9 +1,10 @@
 /* A disk that fails at the k-th call, and a power cut at the k-th call, for every k of a life in
- * which a database is made, members join and change, and the log is folded back. Whatever happens: the
- * file opens again and is whole, and it holds every card that was acknowledged. */
+ * which a database is made, members join and change, and the log is folded back. Whatever happens:
+ * the file opens again and is whole, and it holds every card that was acknowledged. */
 #include "coord_store_fixture.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 
 #include "tund/coord_store_stmt.h"
 
@@ -100,8 +101,8 @@ static void in_fresh_dir(enum fault_mode mode, int at, int rc, uint64_t seed, st
     temp_file(&dir, COORD_STORE_FILE, path);
     fault_begin(mode, at, rc, seed);
     live(path, l);
-    *calls = fault.calls;
-    if (mode == FAULT_CUT && fault.tripped)
+    *calls = fault_calls();
+    if (mode == FAULT_CUT && fault_tripped())
         fault_power_back(path);
     fault_end();
     assert_kept(path, l);
@@ -181,7 +182,7 @@ static void the_power_cut_finds_out_a_store_that_does_not_sync(void **state)
         assert_int_equal(sqlite3_exec(s->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL),
                          SQLITE_OK);
         assert_int_equal(join(coord_store_interface(s), &one, NULL), TN_STATUS_OK);
-        fault.at = fault.calls + 1;
+        fault_cut_next();
         coord_store_close(s);
         fault_power_back(path);
         fault_end();
