@@ -115,7 +115,7 @@ struct tn_server_gauges {
     uint32_t tentative, guests, members, channels;
 };
 
-#define TN_SERVER_LIMIT_ROWS 256
+#define TN_SERVER_LIMIT_ROWS 4096 /* so many that few sources share one */
 
 /* Fields are the module's own. Holds secrets: tn_server_wipe. */
 struct tn_server {
