@@ -249,31 +249,37 @@ static void a_pong_that_answers_another_ping_tells_the_user_nothing(void **state
 static void an_address_of_the_overlay_is_neither_a_candidate_nor_a_source(void **state)
 {
     struct rig r = members(6);
-    struct tn_cand_wire list[3] = {{.origin = TN_CAND_HOST}, {.origin = TN_CAND_HOST}, {.origin = TN_CAND_HOST}};
+    struct tn_link_msg ping = {.type = TN_LINK_PING, .size = 64, .txid = 7};
+    struct tn_addr real = r.s->w->host[r.s->node[r.a].host].ip;
+    struct tn_cand_wire list[4];
     uint32_t peer = sim_peer_slot(r.s, r.a, r.b);
-    struct tn_addr inside = world_ip("10.77.0.200"), near = world_ip("10.77.1.1");
-    struct tn_cand c;
     uint8_t data[WORLD_DATAGRAM];
-    size_t answered;
+    struct tn_cand c;
+    size_t answered, len;
 
     (void)state;
-    list[0].addr = inside;
+    list[0].addr = world_ip("10.77.0.200");
     list[1].addr = tn_card_address6(&r.s->node[r.b].card);
-    list[2].addr = near; /* of another prefix: a LAN may have it */
-    for (int i = 0; i < 3; i++)
+    list[2].addr = world_ip("10.77.1.1"); /* of another prefix: a LAN may have it */
+    list[3].addr = real;
+    for (int i = 0; i < 4; i++) {
+        list[i].origin = TN_CAND_HOST;
         list[i].addr.port = SIM_PORT;
-    tn_path_punch(node_of(&r, r.a), peer, list, 3, 0, r.s->w->now);
+    }
+    tn_path_punch(node_of(&r, r.a), peer, list, 4, 0, r.s->w->now);
     assert_true(tn_node_peer_candidate(node_of(&r, r.a), peer, 0, &c));
     assert_true(tn_addr_equal(&c.addr, &list[2].addr));
-    assert_false(tn_node_peer_candidate(node_of(&r, r.a), peer, 1, &c));
+    assert_true(tn_node_peer_candidate(node_of(&r, r.a), peer, 1, &c));
+    assert_true(tn_addr_equal(&c.addr, &list[3].addr)); /* our own: shown, and left alone */
+    assert_int_equal(c.verdict, TN_CAND_REFUSED);
+    assert_false(tn_node_peer_candidate(node_of(&r, r.a), peer, 2, &c));
     sim_send(r.s, r.a, r.b, 64, 1);
     sim_run(r.s, TN_S(1));
-    tap(&r, true);
-    sim_send(r.s, r.a, r.b, 64, 2);
-    sim_run(r.s, TN_MS(200));
-    memcpy(data, r.tapped[0].data, r.tapped[0].len);
-    assert_int_equal(give(&r, r.b, data, r.tapped[0].len, &list[0].addr, &answered), TN_DROP);
+    len = seal_link(&r, r.a, peer, &ping, data);
+    assert_int_equal(give(&r, r.b, data, len, &list[0].addr, &answered), TN_DROP);
     assert_int_equal(answered, 0);
+    assert_int_equal(give(&r, r.b, data, len, &list[3].addr, &answered), TN_CONSUMED);
+    assert_int_equal(answered, 64 + TN_WG_DATA_OVERHEAD);
     sim_free(r.s);
 }
 
@@ -358,6 +364,24 @@ static void a_card_that_is_not_ours_makes_no_member_of_us(void **state)
     sim_free(r.s);
 }
 
+static void the_length_of_a_packet_is_hidden_to_sixteen_bytes_but_never_above_the_mtu(void **state)
+{
+    static const size_t sent[] = {65, 79, 80, 81, 1419, 1420}, seen[] = {80, 80, 80, 96, 1420, 1420};
+    struct rig r = plain(10);
+
+    (void)state;
+    sim_send(r.s, r.a, r.b, 64, 1);
+    sim_run(r.s, TN_S(1));
+    tap(&r, true);
+    for (int i = 0; i < 6; i++)
+        sim_send(r.s, r.a, r.b, sent[i], 2);
+    sim_run(r.s, TN_MS(100));
+    assert_int_equal(r.count, 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(r.tapped[i].len, seen[i] + TN_WG_DATA_OVERHEAD);
+    sim_free(r.s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_member_that_floods_through_the_relay_costs_a_bounded_number_of_handshakes),
         cmocka_unit_test(packets_to_nobody_do_not_keep_a_stranger_from_being_looked_up),
         cmocka_unit_test(a_card_that_is_not_ours_makes_no_member_of_us),
+        cmocka_unit_test(the_length_of_a_packet_is_hidden_to_sixteen_bytes_but_never_above_the_mtu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
