@@ -68,8 +68,7 @@ struct tn_server_channel {
     uint32_t owner; /* slot; TN_SERVER_NONE: free */
     uint32_t hash_next;
     uint32_t owner_next; /* free list when free */
-    uint32_t peer;       /* slot of the peer's session when last looked up */
-    uint32_t peer_index; /* and its index, by which a reused slot is known */
+    uint32_t peer; /* slot of the peer's session when last looked up; believed if its identity is there */
     uint16_t number;
 };
 

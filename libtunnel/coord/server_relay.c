@@ -37,7 +37,6 @@ void tn_server_do_bind(struct tn_server *s, uint32_t slot, const struct tn_msg *
         return;
     }
     memcpy(ch->identity, m->identity, 32);
-    ch->peer = TN_SERVER_NONE;
     s->counter.binds++;
 }
 
@@ -49,8 +48,8 @@ static struct tn_server_session *peer_of(struct tn_server *s, const struct tn_se
 
     if (ch->peer != TN_SERVER_NONE) {
         y = &s->mem.session[ch->peer];
-        if (y->state == TN_SERVER_MEMBER && y->keys.local_index == ch->peer_index &&
-            y->network == x->network && memcmp(y->identity, ch->identity, 32) == 0 &&
+        if (y->state == TN_SERVER_MEMBER && y->network == x->network &&
+            memcmp(y->identity, ch->identity, 32) == 0 &&
             tn_server_is_live(s, y, now))
             return y;
     }
@@ -58,7 +57,6 @@ static struct tn_server_session *peer_of(struct tn_server *s, const struct tn_se
     if (ch->peer == TN_SERVER_NONE)
         return NULL;
     y = &s->mem.session[ch->peer];
-    ch->peer_index = y->keys.local_index;
     return tn_server_is_live(s, y, now) ? y : NULL;
 }
 

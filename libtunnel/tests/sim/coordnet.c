@@ -102,7 +102,7 @@ size_t net_card(const struct net *n, unsigned network, unsigned number, uint64_t
 struct net_client *net_add(struct net *n, unsigned i, unsigned families)
 {
     struct net_client *k = &n->client[i];
-    struct tn_coord_client_config cfg = {.channel = k->channel, .channel_count = 8};
+    struct tn_coord_client_config cfg = {.channel = k->channel, .channel_count = NET_ROWS};
     struct tn_addr none;
     uint8_t seed[32];
 
@@ -354,4 +354,42 @@ int net_relay(struct net *n, unsigned i, uint16_t channel, size_t len)
     if (!err)
         net_send(n, true, 0, &k->at[tn_addr_is_v4(&dst) ? 0 : 1], &dst, tn_buf_data(&b), b.len);
     return err;
+}
+
+void net_put_cookie(struct net *n, const struct tn_addr *src, struct net_packet *init)
+{
+    struct tn_server_out out[TN_SERVER_OUT_MAX];
+    uint8_t copy[TN_CTL_INIT_LEN];
+
+    memcpy(copy, init->data, sizeof(copy));
+    must(tn_server_on_datagram(&n->server, 0, src, copy, sizeof(copy), n->now, out) == 1);
+    must(out[0].data[0] == TN_CTL_COOKIE);
+    memcpy(init->data + 8, out[0].data + 8, TN_CTL_COOKIE_VALUE_LEN);
+}
+
+void net_crowd(struct net *n, unsigned count, bool confirm)
+{
+    struct tn_server_out out[TN_SERVER_OUT_MAX];
+
+    for (unsigned i = 0; i < count; i++) {
+        struct tn_addr src = tn_addr_v4((uint8_t[]){77, 0, (uint8_t)(i >> 8), (uint8_t)i}, 5000);
+        uint8_t priv[32], stamp[TN_CTL_TAI64N_LEN] = {0}, data[64] = {0};
+        struct tn_ctl_local local;
+        struct tn_ctl_session s;
+        struct tn_addr seen;
+        struct net_packet p = {.len = TN_CTL_INIT_LEN};
+        struct tn_ik ik;
+        uint64_t unix_s;
+
+        tn_rng_bytes(&n->rng, priv, 32);
+        must(tn_ctl_local_init(&local, priv, n->server_public) == 0);
+        must(tn_ctl_create_init(&ik, &local, &n->rng, i, NULL, stamp, p.data) == 0);
+        net_put_cookie(n, &src, &p);
+        if (tn_server_on_datagram(&n->server, 0, &src, p.data, p.len, n->now, out) != 1 || !confirm)
+            continue;
+        must(tn_ctl_consume_resp(&ik, &local, i, out[0].data, &s, &seen, &unix_s) == 0);
+        memcpy(data + 16, (uint8_t[]){TN_MSG_PING, 0, 0, 1, 0, 0, 0, 0}, 8);
+        must(tn_ctl_seal(&s, data, 8) == 0);
+        tn_server_on_datagram(&n->server, 0, &src, data, 8 + TN_CTL_DATA_OVERHEAD, n->now, out);
+    }
 }

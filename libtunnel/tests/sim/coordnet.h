@@ -15,6 +15,7 @@
 #define NET_CLIENTS 8
 #define NET_FLIGHT 512
 #define NET_CHANNELS 32
+#define NET_ROWS 24 /* a client's channels */
 #define NET_SESSIONS 32
 #define NET_BUCKETS 32
 #define NET_KINDS (TN_COORD_EV_BIND_RESULT + 1)
@@ -22,7 +23,7 @@
 
 struct net_client {
     struct tn_coord_client c;
-    struct tn_relay_channel channel[8];
+    struct tn_relay_channel channel[NET_ROWS];
     struct tn_addr at[2]; /* as the coordinator sees it, by family */
     uint8_t private_key[32], public_key[32], identity[32];
     bool used;
@@ -95,5 +96,9 @@ struct net *net_of_members(uint64_t seed, unsigned count);
 void net_wireguard(struct tn_buf *b, uint8_t *mem, size_t cap, size_t len);
 /* Sends a WireGuard data message over a channel; what push_relay said. */
 int net_relay(struct net *n, unsigned i, uint16_t channel, size_t len);
+/* A cookie for `src` and the client_index of the INIT, put into it. */
+void net_put_cookie(struct net *n, const struct tn_addr *src, struct net_packet *init);
+/* INITs of as many new keys, each from an address of its own; DATA follows when `confirm`. */
+void net_crowd(struct net *n, unsigned count, bool confirm);
 
 #endif

@@ -169,19 +169,6 @@ static void data_of_a_session_with_any_bit_flipped_changes_nothing(void **state)
     net_free(n);
 }
 
-/* A cookie for `src` and the client_index of the INIT, put into it. */
-static void put_cookie(struct net *n, const struct tn_addr *src, struct net_packet *init)
-{
-    struct tn_server_out out[TN_SERVER_OUT_MAX];
-    uint8_t copy[TN_CTL_INIT_LEN];
-
-    memcpy(copy, init->data, sizeof(copy));
-    assert_int_equal(
-        tn_server_on_datagram(&n->server, 0, src, copy, sizeof(copy), n->now, out), 1);
-    assert_int_equal(out[0].data[0], TN_CTL_COOKIE);
-    memcpy(init->data + 8, out[0].data + 8, TN_CTL_COOKIE_VALUE_LEN);
-}
-
 static size_t give(struct net *n, const struct tn_addr *src, const struct net_packet *p)
 {
     struct tn_server_out out[TN_SERVER_OUT_MAX];
@@ -200,13 +187,13 @@ static void a_replayed_init_moves_nobody(void **state)
     (void)state;
     assert_int_equal(give(n, &init.src, &init), 0); /* from the same address: its stamp is known */
     assert_int_equal(tn_server_counters(&n->server)->drop_stamp, 1);
-    put_cookie(n, &thief, &init);
+    net_put_cookie(n, &thief, &init);
     assert_int_equal(give(n, &thief, &init), 0); /* from elsewhere, with a good cookie */
     assert_int_equal(tn_server_counters(&n->server)->drop_stamp, 2);
     assert_int_equal(n->server.gauge.tentative, 0);
 
     net_start_server(n); /* it has forgotten the stamp */
-    put_cookie(n, &thief, &init);
+    net_put_cookie(n, &thief, &init);
     assert_int_equal(give(n, &thief, &init), 1); /* a RESP that the thief cannot read */
     assert_int_equal(n->server.gauge.tentative, 1);
     assert_int_equal(n->server.gauge.members, 0);
@@ -232,7 +219,7 @@ static void a_replay_while_the_member_is_connected_leaves_its_session(void **sta
 
     (void)state;
     memset(n->session[slot].tai64n, 0, TN_CTL_TAI64N_LEN); /* even if the stamp were new */
-    put_cookie(n, &thief, &init);
+    net_put_cookie(n, &thief, &init);
     assert_int_equal(give(n, &thief, &init), 1);
     net_run(n, TN_S(60));
     assert_int_equal(k->seen[TN_COORD_EV_CONNECTED], 2); /* the first, and caught()'s */
@@ -269,44 +256,16 @@ static void a_cookie_is_for_one_address_one_index_and_four_minutes(void **state)
     net_free(n);
 }
 
-/* INITs of as many new keys, each from an address of its own; DATA follows when `confirm`. */
-static void crowd(struct net *n, unsigned count, bool confirm)
-{
-    struct tn_server_out out[TN_SERVER_OUT_MAX];
-
-    for (unsigned i = 0; i < count; i++) {
-        struct tn_addr src = tn_addr_v4((uint8_t[]){77, 0, (uint8_t)(i >> 8), (uint8_t)i}, 5000);
-        uint8_t priv[32], stamp[TN_CTL_TAI64N_LEN] = {0}, data[64] = {0};
-        struct tn_ctl_local local;
-        struct tn_ctl_session s;
-        struct tn_addr seen;
-        struct net_packet p = {.len = TN_CTL_INIT_LEN};
-        struct tn_ik ik;
-        uint64_t unix_s;
-
-        tn_rng_bytes(&n->rng, priv, 32);
-        assert_int_equal(tn_ctl_local_init(&local, priv, n->server_public), 0);
-        assert_int_equal(tn_ctl_create_init(&ik, &local, &n->rng, i, NULL, stamp, p.data), 0);
-        put_cookie(n, &src, &p);
-        if (tn_server_on_datagram(&n->server, 0, &src, p.data, p.len, n->now, out) != 1 || !confirm)
-            continue;
-        assert_int_equal(tn_ctl_consume_resp(&ik, &local, i, out[0].data, &s, &seen, &unix_s), 0);
-        memcpy(data + 16, (uint8_t[]){TN_MSG_PING, 0, 0, 1, 0, 0, 0, 0}, 8);
-        assert_int_equal(tn_ctl_seal(&s, data, 8), 0);
-        tn_server_on_datagram(&n->server, 0, &src, data, 8 + TN_CTL_DATA_OVERHEAD, n->now, out);
-    }
-}
-
 static void a_crowd_of_strangers_pushes_no_member_out(void **state)
 {
     struct net *n = net_of_members(8, 4);
     struct net_client *late = &n->client[4];
 
     (void)state;
-    crowd(n, 500, false);
+    net_crowd(n, 500, false);
     assert_int_equal(n->server.gauge.members, 4);
     assert_int_equal(n->server.gauge.tentative, NET_SESSIONS / 4);
-    crowd(n, 500, true);
+    net_crowd(n, 500, true);
     assert_int_equal(n->server.gauge.members, 4);
     assert_int_equal(n->server.gauge.guests, NET_SESSIONS / 4);
     net_add(n, 4, 1); /* and one that comes in the middle of it gets in */
@@ -361,7 +320,7 @@ static void one_address_gets_its_share_of_handshakes_and_no_more(void **state)
         assert_int_equal(tn_ctl_local_init(&local, priv, n->server_public), 0);
         assert_int_equal(tn_ctl_create_init(&ik, &local, &n->rng, i, NULL, stamp, p.data), 0);
         src.port = (uint16_t)(1024 + i); /* another port is no other host */
-        put_cookie(n, &src, &p);
+        net_put_cookie(n, &src, &p);
         answered += tn_server_on_datagram(&n->server, 0, &src, p.data, p.len, n->now, out) == 1;
         net_advance(n, n->now.us + TN_MS(10));
     }
@@ -426,6 +385,61 @@ static void too_many_requests_are_met_with_silence(void **state)
     net_free(n);
 }
 
+static void an_ended_session_is_dead_before_it_is_swept_up(void **state)
+{
+    struct net *n = net_of_members(12, 2);
+    struct net_client *k = &n->client[0];
+    struct tn_server_out out[TN_SERVER_OUT_MAX];
+    uint8_t d[128] = {0};
+    struct tn_msg m = {.type = TN_MSG_CONNECT, .request_id = 7};
+    size_t len;
+
+    (void)state;
+    net_advance(n, n->now.us + TN_S(60)); /* no tick is called */
+    memcpy(d + 16, (uint8_t[]){TN_MSG_PING, 0, 0, 1, 0, 0, 0, 0}, 8);
+    assert_int_equal(tn_ctl_seal(&k->c.session, d, 8), 0);
+    assert_int_equal(tn_server_on_datagram(&n->server, 0, &k->at[0], d, 40, n->now, out), 1);
+    net_advance(n, n->now.us + TN_S(20));
+    memcpy(m.identity, n->client[1].identity, 32);
+    assert_int_equal(tn_msg_encode(&m, d + 16, sizeof(d) - 16, &len), 0);
+    assert_int_equal(tn_ctl_seal(&k->c.session, d, len), 0);
+    assert_int_equal(tn_server_on_datagram(&n->server, 0, &k->at[0], d,
+                                           len + TN_CTL_DATA_OVERHEAD, n->now, out), 1);
+    assert_int_equal(tn_ctl_open(&k->c.session, out[0].data, out[0].len), 0);
+    assert_int_equal(out[0].data[17], TN_STATUS_UNREACHABLE); /* the other was silent for 80 s */
+    net_advance(n, n->now.us + TN_S(76));
+    memcpy(d + 16, (uint8_t[]){TN_MSG_PING, 0, 0, 2, 0, 0, 0, 0}, 8);
+    assert_int_equal(tn_ctl_seal(&k->c.session, d, 8), 0);
+    assert_int_equal(account(n, &k->at[0], d, 40), 0);
+    assert_int_equal(tn_server_counters(&n->server)->drop_no_session, 1);
+    net_free(n);
+}
+
+static void a_newcomer_pushes_out_the_tentative_first_then_a_guest(void **state)
+{
+    struct net *n = net_of_members(13, 2);
+    struct tn_server_gauges g;
+
+    (void)state;
+    net_crowd(n, 2, true);
+    net_crowd(n, 1, false);
+    tn_server_gauges(&n->server, &g);
+    assert_int_equal(g.guests, 2);
+    assert_int_equal(g.tentative, 1);
+    n->server.free_session = TN_SERVER_NONE; /* as if all the others were members */
+    net_crowd(n, 1, false);
+    tn_server_gauges(&n->server, &g);
+    assert_int_equal(g.guests, 2);
+    assert_int_equal(g.tentative, 1);
+    net_crowd(n, 1, true); /* takes that one's place, becomes a guest */
+    net_crowd(n, 1, false);
+    tn_server_gauges(&n->server, &g);
+    assert_int_equal(g.guests, 2); /* three, less the oldest */
+    assert_int_equal(g.tentative, 1);
+    assert_int_equal(g.members, 2);
+    net_free(n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_full_table_of_members_refuses_in_silence),
         cmocka_unit_test(one_address_gets_its_share_of_handshakes_and_no_more),
         cmocka_unit_test(a_member_with_a_malformed_request_is_told_so),
+        cmocka_unit_test(an_ended_session_is_dead_before_it_is_swept_up),
+        cmocka_unit_test(a_newcomer_pushes_out_the_tentative_first_then_a_guest),
         cmocka_unit_test(too_many_requests_are_met_with_silence),
     };
 

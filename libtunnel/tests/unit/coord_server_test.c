@@ -355,6 +355,29 @@ static void connect_tells_both_ends_the_others_candidates(void **state)
     net_free(n);
 }
 
+static bool drop_v6(struct net *n, struct net_packet *p)
+{
+    (void)n;
+    return tn_addr_is_v4(&p->dst);
+}
+
+static void an_address_that_fell_silent_is_not_handed_on(void **state)
+{
+    struct net *n = net_of_members(26, 1);
+    struct net_client *a = &n->client[0], *b = net_add(n, 1, 3);
+
+    (void)state;
+    net_join(n, 1, FIX_NETWORK);
+    net_run(n, TN_S(2));
+    n->tap = drop_v6;
+    net_run(n, TN_S(100));
+    assert_int_equal(tn_coord_client_connect(&a->c, b->identity, n->now), 0);
+    net_run(n, TN_S(1));
+    assert_int_equal(a->last[TN_COORD_EV_CONNECT_RESULT].cand_count, 1);
+    assert_true(tn_addr_equal(&a->cand[0].addr, &b->at[0]));
+    net_free(n);
+}
+
 static uint64_t punch_at[2];
 
 static bool slow_first(struct net *n, struct net_packet *p)
@@ -518,36 +541,6 @@ static void a_store_that_cannot_be_read_makes_no_guests_of_members(void **state)
     net_free(n);
 }
 
-static void wiping_leaves_no_key_behind(void **state)
-{
-    struct net *n = net_of_members(24, 2);
-
-    (void)state;
-    tn_server_wipe(&n->server);
-    for (size_t i = 0; i < sizeof(n->server); i++)
-        assert_int_equal(((const uint8_t *)&n->server)[i], 0);
-    for (size_t i = 0; i < sizeof(n->session); i++)
-        assert_int_equal(((const uint8_t *)n->session)[i], 0);
-    free(n);
-}
-
-static void sizes_that_cannot_be_are_refused(void **state)
-{
-    struct net *n = net_new(25);
-    struct tn_server_memory mem = n->server.mem;
-    static struct tn_server s;
-
-    (void)state;
-    mem.bucket_len = 3;
-    assert_int_equal(tn_server_init(&s, &mem, &n->cfg, n->now), TN_EINVAL);
-    mem = n->server.mem;
-    mem.session_count = 0;
-    assert_int_equal(tn_server_init(&s, &mem, &n->cfg, n->now), TN_EINVAL);
-    mem.session_count = (1u << 20) + 1;
-    assert_int_equal(tn_server_init(&s, &mem, &n->cfg, n->now), TN_EINVAL);
-    net_free(n);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -567,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_member_that_left_is_a_guest_and_nobody_reaches_it),
         cmocka_unit_test(a_dropped_member_has_no_session),
         cmocka_unit_test(connect_tells_both_ends_the_others_candidates),
+        cmocka_unit_test(an_address_that_fell_silent_is_not_handed_on),
         cmocka_unit_test(both_ends_punch_at_the_same_moment),
         cmocka_unit_test(a_member_that_is_away_is_unreachable_at_once),
         cmocka_unit_test(members_of_another_network_are_nobody),
@@ -574,8 +568,6 @@ int main(void)
         cmocka_unit_test(a_new_session_replaces_the_old_one_with_its_first_data),
         cmocka_unit_test(a_session_whose_member_the_store_does_not_know_is_a_guests),
         cmocka_unit_test(a_store_that_cannot_be_read_makes_no_guests_of_members),
-        cmocka_unit_test(wiping_leaves_no_key_behind),
-        cmocka_unit_test(sizes_that_cannot_be_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
