@@ -1,5 +1,6 @@
 /* The real program, end to end over loopback: join, look up, connect, relay; restarts and kills;
  * a full disk; and what it says when it cannot start. */
+#include <pwd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -376,6 +377,19 @@ static void a_stopped_coordinator_leaves_key_members_and_address_only(void **sta
     assert_non_null(strstr(out, "no coordinator runs here"));
 }
 
+static void an_ipv6_address_is_printed_in_brackets(void **state)
+{
+    char arguments[128], out[1024];
+
+    (void)state;
+    e2e_start(&coord, "[::1]:0", NULL, 0);
+    assert_string_equal(coord.url.host, "::1");
+    snprintf(arguments, sizeof(arguments), "url --state %s", coord.dir);
+    assert_int_equal(e2e_run(arguments, out, sizeof(out)), 0);
+    assert_int_equal(strncmp(out, "tund://[::1]:", 13), 0);
+    assert_int_equal(e2e_stop(&coord, SIGINT), 0);
+}
+
 static void assert_refuses(const char *arguments, int code, const char *says)
 {
     char out[2048];
@@ -447,6 +461,33 @@ static void it_holds_no_privileges_and_tells_no_secret(void **state)
     assert_non_null(strstr(text, "Max core file size        0                    0"));
 }
 
+/* Root gives itself up; anybody else is told that only root can. */
+static void with_user_it_runs_as_that_user(void **state)
+{
+    static char text[8192];
+    struct passwd *nobody = getpwnam("nobody");
+    char path[128], want[32];
+    struct stat st;
+
+    (void)state;
+    assert_non_null(nobody);
+    if (geteuid() != 0) {
+        assert_refuses("run --listen 127.0.0.1:0 --user nobody", 3, "only root");
+        return;
+    }
+    assert_int_equal(chown(coord.dir, nobody->pw_uid, nobody->pw_gid), 0);
+    e2e_start(&coord, "127.0.0.1:0", "--user nobody", 0); /* which asks for its status, as root */
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)coord.pid);
+    slurp(path, text, sizeof(text));
+    snprintf(want, sizeof(want), "Uid:\t%u\t%u\t%u\t", nobody->pw_uid, nobody->pw_uid,
+             nobody->pw_uid);
+    assert_non_null(strstr(text, want));
+    snprintf(path, sizeof(path), "%s/key", coord.dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_uid, nobody->pw_uid);
+    assert_int_equal(e2e_stop(&coord, SIGTERM), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -459,6 +500,8 @@ int main(void)
         T(after_a_restart_members_come_back_by_themselves_and_all_is_known),
         T(joins_on_a_full_disk_are_refused_and_the_rest_goes_on),
         T(a_stopped_coordinator_leaves_key_members_and_address_only),
+        T(an_ipv6_address_is_printed_in_brackets),
+        T(with_user_it_runs_as_that_user),
         T(what_keeps_it_from_starting_is_said_with_what_to_do),
         T(it_holds_no_privileges_and_tells_no_secret),
     };
