@@ -262,6 +262,66 @@ static void udp_without_a_checksum_is_left_alone(void **state)
     check_same_bytes();
 }
 
+static void fragments_are_never_merged(void **state)
+{
+    const uint16_t frag[] = {0x2000, 0x2005, 0x0005, 0x8000};
+
+    for (size_t i = 0; i < 2 * sizeof frag / sizeof frag[0]; i++) {
+        struct packet_plan w = plan(false, i % 2);
+
+        begin_test(NULL);
+        w.frag = frag[i / 2];
+        make(&w);
+        follow(&w);
+        make(&w);
+        push_all();
+        assert_int_equal(writes, 2);
+        check_same_bytes();
+    }
+}
+
+/* Changes a word that is summed so that the checksum is nought, and stores it as `form`. */
+static void make_nought(struct packet *p, bool udp, size_t word, size_t field, uint16_t form)
+{
+    uint32_t sum = tn_get_be16(p->data + word);
+
+    tn_put_be16(p->data + field, 0);
+    packet_seal(p, udp);
+    sum += tn_get_be16(p->data + field);
+    tn_put_be16(p->data + word, (uint16_t)((sum & 0xffff) + (sum >> 16)));
+    packet_seal(p, udp);
+    assert_true(tn_get_be16(p->data + field) == (udp && field != 10 ? 0xffff : 0));
+    tn_put_be16(p->data + field, form);
+}
+
+static void a_checksum_that_is_right_in_its_other_form_is_left_alone(void **state)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        struct packet_plan w = plan(kind & 1, kind & 2);
+        struct packet *p = make(&w);
+        bool udp = w.udp;
+
+        begin_test(NULL);
+        make_nought(make(&w), udp, p->hdr_len, p->l4_off + (udp ? 6 : 16), udp ? 0 : 0xffff);
+        follow(&w);
+        make(&w);
+        push_all();
+        assert_int_equal(writes, 2);
+        check_same_bytes();
+        if (w.v6)
+            continue;
+        begin_test(NULL);
+        w = plan(false, udp);
+        make_nought(make(&w), udp, 4, 10, 0xffff); /* by the id */
+        w.id = tn_get_be16(packet[0].data + 4);
+        follow(&w);
+        make(&w);
+        push_all();
+        assert_int_equal(writes, 2);
+        check_same_bytes();
+    }
+}
+
 static void no_more_than_64_packets_or_64_kib_are_merged(void **state)
 {
     struct packet_plan w = plan(false, true);
@@ -444,6 +504,8 @@ int main(void)
         cmocka_unit_test(packets_that_differ_are_never_merged_and_keep_their_order),
         cmocka_unit_test(a_wrong_checksum_is_left_alone),
         cmocka_unit_test_setup(udp_without_a_checksum_is_left_alone, begin_test),
+        cmocka_unit_test(fragments_are_never_merged),
+        cmocka_unit_test_setup(a_checksum_that_is_right_in_its_other_form_is_left_alone, begin_test),
         cmocka_unit_test_setup(no_more_than_64_packets_or_64_kib_are_merged, begin_test),
         cmocka_unit_test(a_kind_that_the_tun_does_not_take_is_not_merged),
         cmocka_unit_test_setup(what_can_not_be_merged_does_not_overtake_its_flow, begin_test),

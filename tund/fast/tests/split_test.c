@@ -141,6 +141,8 @@ static void a_header_that_lies_is_refused(void **state)
     REFUSED(h.gso_type = 77);
     REFUSED(h.csum_start = 24);
     REFUSED(h.csum_start = 65535);
+    whole.data[28 + 12] = 0x50; /* so that a header could begin there */
+    REFUSED(h.csum_start = 28);
     REFUSED(h.csum_offset = 6);
     REFUSED(h.csum_offset = 65535);
 #undef REFUSED
