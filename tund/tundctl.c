@@ -16,6 +16,7 @@ static const struct verb {
     int (*run)(const struct args *a);
     const char *line;    /* in the overview */
     const char *options; /* for --help, a line each */
+    const char *note;    /* behind them, or NULL */
     const char *example;
 } verbs[] = {
     {"create", "NAME", ARG_COORDINATOR | ARG_NAME | ARG_PREFIX | ARG_IFNAME | ARG_PORT, tundctl_create,
@@ -25,41 +26,42 @@ static const struct verb {
      "      --prefix P         private IPv4 prefix of the network (default: a free /20)\n"
      "      --ifname NAME      interface (default: tund0, or the next that is free)\n"
      "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n",
-     "sudo tundctl create home --coordinator tund://coord.example.net:3478/KEY --name nas"},
+     NULL, "sudo tundctl create home --coordinator tund://coord.example.net:3478/KEY --name nas"},
     {"invite", NULL, ARG_NAME | ARG_EXPIRES | ARG_OUT, tundctl_invite,
      "print a line that makes one more machine a member, once",
      "      --name NODE        the new machine's name\n"
      "      --expires TIME     30m, 12h, 7d (the default) ... at most a year\n"
      "      --out FILE         into a new file that only you can read\n",
-     "sudo tundctl invite --name laptop > invite"},
+     NULL, "sudo tundctl invite --name laptop > invite"},
     {"join", "FILE", ARG_IFNAME | ARG_PORT, tundctl_join,
      "become a member by an invite, from a file or - (standard input)",
      "      --ifname NAME      interface (default: tund0, or the next that is free)\n"
      "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n",
-     "sudo tundctl join invite"},
+     NULL, "sudo tundctl join invite"},
     {"leave", NULL, ARG_FORCE, tundctl_leave, "leave the network, and forget its keys",
      "      --force            also without the coordinator, or with the network's own key\n",
-     "sudo tundctl leave"},
-    {"up", NULL, 0, tundctl_up, "start the daemon", "", "sudo tundctl up"},
-    {"down", NULL, 0, tundctl_down, "stop the daemon; the member stays one", "", "sudo tundctl down"},
+     NULL, "sudo tundctl leave"},
+    {"up", NULL, 0, tundctl_up, "start the daemon", "", NULL, "sudo tundctl up"},
+    {"down", NULL, 0, tundctl_down, "stop the daemon; the member stays one", "", NULL,
+     "sudo tundctl down"},
     {"status", NULL, ARG_JSON, tundctl_status, "this node, its coordinator, its peers",
-     "      --json             as one JSON object\n", "tundctl status --json | jq .peers"},
+     "      --json             as one JSON object\n", NULL, "tundctl status --json | jq .peers"},
     {"peers", NULL, ARG_JSON, tundctl_peers, "the other members",
-     "      --json             as a JSON array\n", "tundctl peers"},
+     "      --json             as a JSON array\n", NULL, "tundctl peers"},
     {"ping", "PEER", ARG_JSON | ARG_COUNT | ARG_SIZE | ARG_INTERVAL | ARG_UNTIL_DIRECT, tundctl_ping,
      "ask a member for answers, and show the path they took",
      "  -c, --count N          pings to send (default 5; with --until-direct 100)\n"
      "  -i, --interval S       seconds between them (default 1; with --until-direct 0.1)\n"
      "  -s, --size BYTES       size of the inner packet, 32 to 1400 (default 64)\n"
      "      --until-direct     go on until an answer came by a direct path\n"
-     "      --json             one JSON object a line\n"
-     "Exit code: 0 only if an answer came (with --until-direct: a direct one; else 3).\n",
+     "      --json             one JSON object a line\n",
+     "\nExit code: 0 only if an answer came; with --until-direct 3 if none came by a direct path.\n",
      "tundctl ping --until-direct nas"},
     {"explain", "PEER", ARG_JSON, tundctl_explain,
      "every way to a member that was tried, and why the one in use is in use",
-     "      --json             as one JSON object\n", "tundctl explain nas"},
+     "      --json             as one JSON object\n", NULL, "tundctl explain nas"},
     {"version", NULL, ARG_JSON, tundctl_version, "of this program, and of the daemon that runs",
-     "      --json             as one JSON object\n", "tundctl version"},
+     "      --json             as one JSON object\n", NULL, "tundctl version"},
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -101,10 +103,11 @@ static void print_overview(FILE *to)
 
 static void print_help(const struct verb *v)
 {
-    printf("Usage: tundctl %s%s%s [OPTION]...\n%s.\n\n%s"
+    printf("Usage: tundctl %s%s%s [OPTION]...\n%c%s.\n\n%s"
            "      --state DIR        which instance (default /var/lib/tund)\n"
-           "  -h, --help             print this\n\nExample: %s\n", v->name, v->word ? " " : "",
-           v->word ? v->word : "", v->line, v->options, v->example);
+           "  -h, --help             print this\n%s\nExample: %s\n", v->name, v->word ? " " : "",
+           v->word ? v->word : "", v->line[0] - 'a' + 'A', v->line + 1, v->options,
+           v->note ? v->note : "", v->example);
 }
 
 static int run_verb(const struct verb *v, int argc, char **argv, struct args *a)
