@@ -21,7 +21,6 @@
 #include "state.h"
 #include "state_record.h"
 
-#define OVERLAY_MTU 1400
 
 /* How far the coordinator's session is, as `watch` tells it. */
 enum overlay_coord_state {

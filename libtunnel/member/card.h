@@ -13,7 +13,6 @@
 #define TN_NODE_ID_LEN 8
 /* What a card has behind its certificate: identity, joined_at, signature, epoch, key, signature. */
 #define TN_CARD_TAIL_LEN (32 + 8 + 64 + 8 + 32 + 64)
-#define TN_CARD_MIN_LEN (TN_CERT_MIN_LEN + TN_CARD_TAIL_LEN)
 #define TN_CARD_MAX_LEN (TN_CERT_MAX_LEN + TN_CARD_TAIL_LEN) /* 511 */
 
 /* The epoch that ends all: this member has left, and its WireGuard key is zero. */
