@@ -106,6 +106,69 @@ static void the_tables_hold_through_a_long_coming_and_going(void **state)
     }
 }
 
+static void a_guest_that_comes_anew_when_guests_are_full_takes_its_own_place(void **state)
+{
+    struct net *n = net_new(27);
+    struct net_client *k = net_add(n, 0, 1);
+
+    (void)state;
+    net_run(n, TN_S(1));
+    net_crowd(n, NET_SESSIONS / 4 - 1, true); /* the first is the oldest now */
+    check_tables(n);
+    tn_coord_client_stop(&k->c);
+    tn_coord_client_start(&k->c, n->now);
+    net_run(n, TN_S(1));
+    check_tables(n);
+    assert_int_equal(k->seen[TN_COORD_EV_CONNECTED], 2);
+    assert_int_equal(n->server.gauge.guests, NET_SESSIONS / 4);
+    net_free(n);
+}
+
+static void a_member_has_one_session_whatever_its_key(void **state)
+{
+    struct net *n = net_of_members(28, 2);
+    struct net_client *k = net_add(n, 2, 1);
+    uint8_t card[TN_MSG_CARD_MAX];
+    size_t len = net_card(n, FIX_NETWORK, 0, 2, k->public_key, card);
+
+    (void)state; /* the state of member 0 was copied to another machine, which took a new key */
+    assert_int_equal(tn_coord_client_join(&k->c, card, len, n->now), 0);
+    net_run(n, TN_S(1));
+    assert_int_equal(k->last[TN_COORD_EV_JOIN_RESULT].status, TN_STATUS_OK);
+    assert_int_equal(n->server.gauge.members, 2);
+    assert_int_equal(n->server.gauge.guests, 0);
+    check_tables(n);
+    net_free(n);
+}
+
+static void a_session_may_leave_and_join_by_another_invite(void **state)
+{
+    struct net *n = net_of_members(29, 2);
+    struct net_client *k = &n->client[0];
+    uint8_t card[TN_MSG_CARD_MAX];
+    uint16_t channel;
+    size_t len;
+
+    (void)state;
+    assert_int_equal(tn_coord_client_bind(&k->c, n->client[1].identity, &channel, n->now), 0);
+    net_run(n, TN_S(1));
+    len = net_card(n, FIX_NETWORK, 0, TN_EPOCH_LEFT, k->public_key, card);
+    assert_int_equal(tn_coord_client_update(&k->c, card, len, n->now), 0);
+    net_run(n, TN_S(1));
+    check_tables(n);
+    len = net_card(n, FIX_NETWORK, 5, 1, k->public_key, card);
+    assert_int_equal(tn_coord_client_join(&k->c, card, len, n->now), 0);
+    net_run(n, TN_S(1));
+    assert_int_equal(k->last[TN_COORD_EV_JOIN_RESULT].status, TN_STATUS_OK);
+    tn_coord_client_unbind(&k->c, channel);
+    assert_int_equal(tn_coord_client_bind(&k->c, n->client[1].identity, &channel, n->now), 0);
+    net_run(n, TN_S(1));
+    assert_int_equal(n->server.gauge.members, 2);
+    assert_int_equal(n->server.gauge.channels, 1);
+    check_tables(n);
+    net_free(n);
+}
+
 static void wiping_leaves_no_key_behind(void **state)
 {
     struct net *n = net_of_members(24, 2);
@@ -140,6 +203,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tables_hold_through_a_long_coming_and_going),
+        cmocka_unit_test(a_guest_that_comes_anew_when_guests_are_full_takes_its_own_place),
+        cmocka_unit_test(a_member_has_one_session_whatever_its_key),
+        cmocka_unit_test(a_session_may_leave_and_join_by_another_invite),
         cmocka_unit_test(wiping_leaves_no_key_behind),
         cmocka_unit_test(sizes_that_cannot_be_are_refused),
     };
