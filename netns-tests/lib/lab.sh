@@ -23,7 +23,7 @@ LAB_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_BIN=$(realpath -m "${LAB_BIN:-$LAB_LIB/../../build}")
 LAB_TOOLS=$LAB_BIN/netns-tests/tools
 # shellcheck disable=SC2034 # for stories
-TUND=$LAB_BIN/tund/tund TUNDCTL=$LAB_BIN/tund/tundctl TUND_COORD=$LAB_BIN/tund-coord/tund-coord
+TUND=$LAB_BIN/tund/tund TUNDCTL=$LAB_BIN/tund/tundctl TUND_COORD=$LAB_BIN/tund/tund-coord
 
 . "$LAB_LIB/seal.sh"
 lab_seal "$@" # returns on the inside only

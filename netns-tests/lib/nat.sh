@@ -15,6 +15,8 @@
 # - The same with the condition that the inside has sent to this address before
 #   (a set of "outside port, remote address") is address-restricted.
 # - masquerade fully-random picks a new port for each remote endpoint: symmetric.
+# - Without the drop in INPUT it is a bare masquerade, which an early packet from
+#   outside spoils as told above: punch=fail.
 #
 # Interfaces: the outside is "wan", the inside is given ("lan", or "s*" at a carrier).
 
@@ -26,6 +28,7 @@ declare -rA LAB_KIND_IS=(
     [port-restricted]="mapping=EIM,filtering=APDF,ports=preserved,punch=ok"
     [symmetric]="mapping=APDM,filtering=APDF,ports=random,punch=fail"
     [carrier]="mapping=EIM,filtering=APDF,ports=preserved,punch=ok"
+    [bare-masquerade]="mapping=EIM,filtering=APDF,ports=preserved,punch=fail"
 )
 
 # lab_can_punch KIND KIND: may two homes with these routers reach each other without
@@ -44,7 +47,8 @@ lab_can_punch() {
 nat_rules() {
     local kind=$1 external=$2 prefix=$3 inside=$4 hairpin=$5 timeout_s=$6
     echo "table ip nat {"
-    nat_firewall
+    [[ $kind == bare-masquerade ]] || nat_input
+    nat_forward
     nat_recorder "$timeout_s"
     echo "chain prerouting {"
     echo " type nat hook prerouting priority dstnat; policy accept;"
@@ -73,7 +77,7 @@ nat_rules() {
     echo "}"
 }
 
-nat_firewall() {
+nat_input() {
     cat <<'RULES'
 chain input {
  type filter hook input priority filter; policy accept;
@@ -81,6 +85,11 @@ chain input {
  iifname wan meta l4proto icmp accept
  iifname wan drop
 }
+RULES
+}
+
+nat_forward() {
+    cat <<'RULES'
 chain forward {
  type filter hook forward priority filter; policy accept;
  iifname wan ct state established,related accept

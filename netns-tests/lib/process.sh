@@ -40,6 +40,11 @@ lab_log_has() {
     grep -Eq -- "$2" "$LAB_DIR/log/$1.log"
 }
 
+# lab_listens HOST PORT: does anything listen on this TCP port there?
+lab_listens() {
+    [[ $(lab_exec "$1" ss -Hltn "sport = :$2") ]]
+}
+
 # lab_alive NAME: does the program that lab_spawn started still run?
 lab_alive() {
     kill -0 "${LAB_PID[$1]}" 2>/dev/null

@@ -151,15 +151,20 @@ measure_ms() {
     return "$measured_status"
 }
 
-# wait_until DEADLINE_S COMMAND...: repeats the command every 20 ms until it
-# succeeds; fails when the deadline (decimals allowed) has passed. Quiet.
+# wait_until DEADLINE_S COMMAND...: repeats the command every 20 ms (after 3 s: every
+# 200 ms) until it succeeds; fails when the deadline (decimals allowed) has passed. Quiet.
 wait_until() {
-    local seconds=$1 deadline
+    local seconds=$1 start deadline
     shift
-    deadline=$(awk -v now="$(ms_now)" -v s="$seconds" 'BEGIN { printf "%.0f", now + s * 1000 }')
+    start=$(ms_now)
+    deadline=$(awk -v now="$start" -v s="$seconds" 'BEGIN { printf "%.0f", now + s * 1000 }')
     until "$@" >/dev/null 2>&1; do
         (($(ms_now) < deadline)) || return 1
-        sleep 0.02
+        if (($(ms_now) < start + 3000)); then
+            sleep 0.02
+        else
+            sleep 0.2
+        fi
     done
 }
 

@@ -1,0 +1,126 @@
+#!/bin/bash
+# Every pair of routers: the path that it gets, the time to the first answer, the time to direct.
+#
+#                      coord
+#                        |
+#        --------------inet--------------
+#        |    |    (20 ms links)    |    |
+#       a1   a2  ... one home     b1   b2 ... and once more
+#                    of each kind
+#
+# Each run starts both daemons anew, behind routers that have forgotten everything. The
+# first answer is that of the system's ping; its first packet asks for the path.
+#
+# PAIR_RUNS=20 is the long form; PAIR_TABLE=FILE writes the figures as Markdown
+# (netns-tests/nat-matrix does both). PAIR_ONLY=KIND,KIND does one pair.
+# time limit: 900 s
+. "$(dirname "$0")/../lib/lab.sh"
+. "$LAB_LIB/overlay.sh"
+
+runs=${PAIR_RUNS:-1}
+kinds=(public full-cone address-restricted port-restricted symmetric carrier)
+rows=()
+
+lab_internet
+overlay_coord
+for kind in "${kinds[@]}"; do
+    for side in a b; do
+        lab_home "$side-$kind" "$kind"
+        lab_prove "$side-$kind"
+    done
+done
+overlay_members "${kinds[@]/#/a-}" "${kinds[@]/#/b-}"
+
+both_ready() {
+    overlay_connected "$1" && overlay_connected "$2" && overlay_knows "$1" "$2" && overlay_knows "$2" "$1"
+}
+
+# One run of a pair: adds to firsts, and to directs and walls when it became direct.
+run_pair() {
+    local a=$1 b=$2 direct=$3 began first wall count lost
+    lab_forget "$a"
+    lab_forget "$b"
+    overlay_start "$a"
+    overlay_start "$b"
+    wait_until 10 both_ready "$a" "$b" || { pathless+=" (run $run: not connected)"; return; }
+    began=$(ms_now)
+    first=$(overlay_ping_ms "$a" "$b") || { pathless+=" (run $run: no first answer)"; return; }
+    firsts+=("$first")
+    if [[ $direct ]]; then
+        if wait_until 5 overlay_is "$a" "$b" direct; then
+            wall=$(($(ms_now) - began))
+            directs+=("$(overlay_peer "$a" "$b" .time_to_direct_ms)")
+            walls+=("$wall")
+        fi
+    fi
+    # without a direct path it goes on for the time of a whole round of tries
+    count=$([[ $direct ]] && echo 5 || echo 90)
+    lost=$(lab_exec "$b" ping -c "$count" -i 0.02 -W 2 -q "${OVERLAY_IP[$a]}" | sed -n 's/.* \([0-9]*\)% packet loss.*/\1/p')
+    [[ $lost == 0 ]] || pathless+=" (run $run: $lost % lost afterwards)"
+    [[ $direct ]] || overlay_is "$a" "$b" relay ||
+        pathless+=" (run $run: $(overlay_peer "$a" "$b" .path), not relay)"
+    overlay_down "$a" "$b"
+}
+
+# "p50 p95" of the numbers, without decimals.
+p50_p95() {
+    printf '%.0f %.0f\n' "$(percentile 50 "$@")" "$(percentile 95 "$@")"
+}
+
+# What must be so for a pair, after its runs.
+judge_pair() {
+    local name=$1 direct=$2 limit=$3 first_p50 first_p95 p50='' p95='' wall_p50='' wall_p95=''
+    if [[ $pathless || ${#firsts[@]} == 0 ]]; then
+        not_ok "$name: never without a path" "$pathless"
+        return
+    fi
+    ok "$name: never without a path, in $runs runs"
+    read -r first_p50 first_p95 < <(p50_p95 "${firsts[@]}")
+    assert_le "$name: first answer within 3 round trips to the coordinator and 100 ms, of $limit ms" \
+        "$(percentile 100 "${firsts[@]}")" "$limit"
+    if [[ $direct ]]; then
+        assert_eq "$name: direct in each of $runs runs" "${#directs[@]}" "$runs"
+        ((${#directs[@]} > 0)) || return 0
+        read -r p50 p95 < <(p50_p95 "${directs[@]}")
+        read -r wall_p50 wall_p95 < <(p50_p95 "${walls[@]}")
+        assert_le "$name: direct after, in the middle" "$p50" 300
+        assert_le "$name: direct after, 95 % of runs" "$p95" 2000
+        # the story sees it by asking again and again, so later, but never sooner
+        assert_le "$name: the daemon tells no longer time than the clock on the wall" "$p50" "$wall_p50"
+    fi
+    rows+=("| $name | ${direct:-relay} | $first_p50 | $first_p95 | ${p50:--} | ${p95:--} | ${wall_p50:--} |")
+}
+
+for ((i = 0; i < ${#kinds[@]}; i++)); do
+    for ((j = i; j < ${#kinds[@]}; j++)); do
+        [[ ${PAIR_ONLY:-${kinds[i]},${kinds[j]}} == "${kinds[i]},${kinds[j]}" ]] || continue
+        a=a-${kinds[i]} b=b-${kinds[j]} direct=''
+        ! lab_can_punch "${kinds[i]}" "${kinds[j]}" || direct=direct
+        firsts=() directs=() walls=() pathless=''
+        limit=$(awk -v a="$(overlay_rtt_ms "$a")" -v b="$(overlay_rtt_ms "$b")" \
+            'BEGIN { printf "%.0f", 3 * (a > b ? a : b) + 100 }')
+        for ((run = 1; run <= runs; run++)); do
+            # the asking side changes with the run, since it matters to NATs
+            if ((run % 2)); then
+                run_pair "$a" "$b" "$direct"
+            else
+                run_pair "$b" "$a" "$direct"
+            fi
+        done
+        judge_pair "${kinds[i]} and ${kinds[j]}" "$direct" "$limit"
+    done
+done
+
+table() {
+    echo "| routers | path | first answer ms, p50 | p95 | direct after ms, p50 | p95 | seen from outside, p50 |"
+    echo "| --- | --- | ---: | ---: | ---: | ---: | ---: |"
+    printf '%s\n' "${rows[@]}"
+}
+diag "$(table)"
+if [[ ${PAIR_TABLE:-} ]]; then
+    {
+        echo "$runs runs of each pair; links of 10 ms one-way from each home, so 20 ms to the coordinator and 40 ms between homes."
+        echo
+        table
+    } >"$PAIR_TABLE"
+fi
