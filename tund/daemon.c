@@ -184,7 +184,7 @@ static int open_udp(struct tund *t)
 {
     const struct udp_config config = {.port = t->opt.port};
     struct udp_handler handler;
-    char offloads[96];
+    char offloads[IO_DESCRIBE_LEN];
     int err;
 
     tund_pump_udp_handler(t, &handler);

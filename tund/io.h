@@ -44,7 +44,8 @@ void io_flush(struct io *io);
 /* Addresses or routes changed: what a destination could not do, it may be able to do now. */
 void io_on_network_change(struct io *io);
 
-/* Which offloads are on, for people: "TSO4 TSO6 USO, UDP GSO GRO" or "none"; at most cap - 1 bytes. */
+#define IO_DESCRIBE_LEN 64
+/* Which offloads are on, for people: "TUN checksum TSO4 TSO6 USO, UDP GSO GRO", or "none". */
 void io_describe(const struct io *io, char *text, size_t cap);
 
 #endif

@@ -61,9 +61,10 @@ static json_t *observed_json(const struct tn_coord_info *info)
 
 static json_t *self_json(const struct overlay *o, const struct tn_coord_info *info)
 {
-    char p4[PREFIX_TEXT_LEN], p6[PREFIX_TEXT_LEN];
+    char p4[PREFIX_TEXT_LEN], p6[PREFIX_TEXT_LEN], offloads[IO_DESCRIBE_LEN];
 
-    return json_pack("{s:s,s:o,s:o,s:s,s:[s,s],s:s,s:i,s:i,s:o,s:s}",
+    io_describe(o->t->io, offloads, sizeof offloads);
+    return json_pack("{s:s,s:o,s:o,s:s,s:[s,s],s:s,s:i,s:i,s:s,s:o,s:s}",
                      "name", o->self.card.cert.name,
                      "id", id_json(o->id),
                      "addresses", addresses_json(&o->self.card),
@@ -72,6 +73,7 @@ static json_t *self_json(const struct overlay *o, const struct tn_coord_info *in
                      "ifname", o->t->ifname,
                      "port", (int)o->t->udp.port,
                      "mtu", (int)o->t->mtu,
+                     "offloads", offloads,
                      "observed", observed_json(info),
                      "version", TUND_VERSION);
 }

@@ -153,7 +153,7 @@ static void print_peers(const json_t *peers)
 static void print_self(const json_t *self)
 {
     const json_t *addresses = json_object_get(self, "addresses"), *address;
-    char name[80], network[80], ifname[32], id[32];
+    char name[80], network[80], ifname[32], id[32], offloads[80];
     size_t i;
 
     printf("%s of network %s, interface %s, UDP port %d\n", show_text(self, "name", name, sizeof(name)),
@@ -164,6 +164,7 @@ static void print_self(const json_t *self)
     json_array_foreach(addresses, i, address)
         printf(" %s", json_string_value(address));
     printf("\n  node id    %s\n", show_text(self, "id", id, sizeof(id)));
+    printf("  offloads   %s\n", show_text(self, "offloads", offloads, sizeof(offloads)));
 }
 
 static void print_coordinator(const json_t *c, const json_t *self)

@@ -300,7 +300,7 @@ static void a_link_too_narrow_for_trains_gets_fragments(void **state)
 
 static void the_offloads_have_names(void **state)
 {
-    char text[96];
+    char text[IO_DESCRIBE_LEN];
 
     io_describe(io, text, sizeof text);
     assert_true(strlen(text) > 0);
