@@ -441,6 +441,16 @@ void tn_overlay_drain(struct tn_node *n, struct tn_now now)
         on_event(n, &e, now);
 }
 
+bool tn_node_goodbye(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route)
+{
+    if (!n->has_coordinator)
+        return false;
+    b->off = TN_BUF_HEADROOM;
+    route->ttl = 0;
+    b->len = tn_coord_client_bye(&n->coord, now, tn_buf_data(b), b->cap - b->off, &route->to);
+    return b->len != 0;
+}
+
 /* ---- the machine's network ---- */
 
 void tn_on_send_error(struct tn_node *n, const struct tn_addr *to, struct tn_now now)

@@ -186,6 +186,9 @@ enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn
 bool tn_poll_out(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route);
 /* Turns expired deadlines into wishes; sends nothing. */
 void tn_tick(struct tn_node *n, struct tn_now now);
+/* The last datagram of a member whose program ends: the coordinator then says "unreachable" of it at
+ * once. False: there is nobody to tell. The node must not be used for anything else afterwards. */
+bool tn_node_goodbye(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route);
 /* When to call tn_tick next (monotonic us), or TN_NEVER; and which deadline that is, for a log line. */
 uint64_t tn_next_deadline(const struct tn_node *n, const char **name);
 /* A datagram could not be sent there (errno said so): the path's evidence. */

@@ -226,6 +226,21 @@ static void on_network_change(void *ctx)
 
 /* ---- stop ---- */
 
+/* One datagram; when it is lost, the coordinator finds out by itself. */
+static void say_goodbye(struct tund *t)
+{
+    uint8_t mem[TN_BUF_HEADROOM + 1024];
+    struct tn_buf b = {.mem = mem, .cap = sizeof mem};
+    struct tn_route route;
+    int err;
+
+    if (!t->node || !tn_node_goodbye(t->node, &b, tund_now(), &route))
+        return;
+    err = udp_send(&t->udp, tn_buf_data(&b), b.len, &route.to, 0, NULL);
+    if (err)
+        log_debug("the coordinator was not told that we stop: %s", strerror(-err));
+}
+
 static void on_stop(void *ctx)
 {
     struct overlay *o = ctx;
@@ -233,6 +248,7 @@ static void on_stop(void *ctx)
 
     if (!o->t)
         return;
+    say_goodbye(o->t);
     overlay_resolve_stop(o);
     overlay_ctl_close(o);
     overlay_net_stop(o);

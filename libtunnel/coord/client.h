@@ -61,17 +61,14 @@ struct tn_coord_event {
     uint64_t unix_s;
     struct tn_addr addr;
     uint8_t identity[32];
-    /* Borrowed: `card` points into the buffer given to on_datagram, `cand` into the client; both
-     * hold until the next push. */
-    const uint8_t *card;
+    const uint8_t *card; /* borrowed from on_datagram's buffer until the next push, as is `cand` */
     size_t card_len;
     const struct tn_cand_wire *cand; /* not yet checked with tn_addr_is_probeable */
     uint8_t cand_count;
 };
 
 struct tn_coord_client_config {
-    uint64_t keepalive_us;     /* between PINGs; 0: 15 s. Halved (down to 2.5 s) where the NAT is
-                                  seen to forget the mapping in between */
+    uint64_t keepalive_us;     /* between PINGs; 0: 15 s. Halved, to 2.5 s, where the NAT forgets */
     uint64_t backoff_min_us;   /* after a failed attempt; 0: 0.5 s, doubling, with jitter */
     uint64_t backoff_max_us;   /* 0: 15 s */
     uint64_t stamp_ns;         /* stamps of INIT will be above this, also when the clock went back */
@@ -187,6 +184,9 @@ TN_MUST_CHECK int tn_coord_client_set_key(struct tn_coord_client *c, const uint8
 void tn_coord_client_set_server(struct tn_coord_client *c, const struct tn_addr *v4,
                                 const struct tn_addr *v6, struct tn_now now);
 void tn_coord_client_start(struct tn_coord_client *c, struct tn_now now);
+/* BYE, the last datagram; its length, or 0 without a session. cap at least TN_CTL_MAX_LEN. */
+size_t tn_coord_client_bye(struct tn_coord_client *c, struct tn_now now, uint8_t *out, size_t cap,
+                           struct tn_addr *dst);
 void tn_coord_client_stop(struct tn_coord_client *c); /* forgets the session and all requests but JOIN */
 
 /* A datagram with first byte 90 to 93, opened in place. TN_EINVAL, TN_EAUTH, TN_EREPLAY: dropped,

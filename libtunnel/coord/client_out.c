@@ -55,6 +55,17 @@ static size_t write_data(struct tn_coord_client *c, uint8_t family, const struct
     return len + TN_CTL_DATA_OVERHEAD;
 }
 
+size_t tn_coord_client_bye(struct tn_coord_client *c, struct tn_now now, uint8_t *out, size_t cap,
+                           struct tn_addr *dst)
+{
+    struct tn_msg m = {.type = TN_MSG_BYE};
+
+    if (!c->session_ok)
+        return 0;
+    m.request_id = tn_coord_new_id(c);
+    return write_data(c, c->home, &m, now, out, cap, dst);
+}
+
 static size_t write_ping(struct tn_coord_client *c, uint8_t family, struct tn_now now, uint8_t *out,
                          size_t cap, struct tn_addr *dst)
 {

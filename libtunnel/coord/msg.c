@@ -196,7 +196,7 @@ static bool write_body(struct tn_writer *w, const struct tn_msg *m)
         tn_candlist_write(w, m->cand, m->cand_count);
         return true;
     default:
-        return false;
+        return m->type == TN_MSG_BYE;
     }
 }
 
@@ -240,6 +240,7 @@ static void read_body(struct tn_reader *r, struct tn_msg *m)
         read_cands(r, m, TN_CANDLIST_SEND_MAX);
         break;
     case TN_MSG_CANDIDATES | TN_MSG_ANSWER:
+    case TN_MSG_BYE:
         break;
     case TN_MSG_JOIN:
     case TN_MSG_UPDATE:

@@ -47,6 +47,7 @@ enum tn_msg_type {
     TN_MSG_CONNECT = 0x06,
     TN_MSG_BIND = 0x07,
     TN_MSG_UPDATE = 0x08,
+    TN_MSG_BYE = 0x09, /* not answered: with it the session is over */
     TN_MSG_PUNCH = 0x40,
     TN_MSG_ANSWER = 0x80, /* bit 7: an answer to the request of that type */
 };

@@ -94,6 +94,9 @@ static void handle(struct tn_server *s, struct tn_server_in *in, uint32_t slot,
     case TN_MSG_UPDATE:
         tn_server_do_update(s, slot, m, &a);
         break;
+    case TN_MSG_BYE:
+        tn_server_release(s, slot);
+        return;
     default: /* the rest is for members */
         if (s->mem.session[slot].state != TN_SERVER_MEMBER)
             a.status = TN_STATUS_NOT_MEMBER;
@@ -119,7 +122,7 @@ static void on_request(struct tn_server *s, struct tn_server_in *in, uint32_t sl
     size_t len = in->len - TN_CTL_DATA_OVERHEAD;
     struct tn_msg m, a = {.status = TN_STATUS_MALFORMED};
 
-    if (len < TN_MSG_HEADER_LEN || body[0] < TN_MSG_PING || body[0] > TN_MSG_UPDATE) {
+    if (len < TN_MSG_HEADER_LEN || body[0] < TN_MSG_PING || body[0] > TN_MSG_BYE) {
         s->counter.drop_malformed++; /* no request that could be answered */
         return;
     }

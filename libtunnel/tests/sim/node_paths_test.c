@@ -382,6 +382,27 @@ static void a_member_that_is_away_is_said_to_be_unreachable_at_once(void **state
     sim_free(n.s);
 }
 
+static void a_member_that_says_goodbye_is_unreachable_from_then_on(void **state)
+{
+    struct net n;
+    uint8_t mem[2048];
+    struct tn_buf b = {.mem = mem, .cap = sizeof mem};
+    struct tn_route route;
+    struct simnode *laptop;
+
+    (void)state;
+    open_net(&n, sim_seed(13), PORT_RESTRICTED, PORT_RESTRICTED);
+    laptop = &n.s->node[n.b];
+    assert_true(tn_node_goodbye(laptop->node, &b, n.s->w->now, &route));
+    world_send(n.s->w, laptop->host, SIM_PORT, &route.to, 0, tn_buf_data(&b), b.len);
+    sim_run(n.s, TN_MS(50));
+    n.s->w->host[laptop->host].down = true;
+    sim_send(n.s, n.a, n.b, 84, 1);
+    sim_run(n.s, TN_MS(200));
+    assert_int_equal(n.s->node[n.a].events[TN_EV_UNREACHABLE], 1);
+    sim_free(n.s);
+}
+
 static void an_idle_overlay_ping_tells_its_path_and_time(void **state)
 {
     struct net n;
@@ -429,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_restarted_member_is_reached_again_by_both_sides),
         cmocka_unit_test(a_nat_that_forgets_after_five_seconds_loses_no_packet_after_idle),
         cmocka_unit_test(a_member_that_is_away_is_said_to_be_unreachable_at_once),
+        cmocka_unit_test(a_member_that_says_goodbye_is_unreachable_from_then_on),
         cmocka_unit_test(an_idle_overlay_ping_tells_its_path_and_time),
         cmocka_unit_test(loss_of_a_tenth_still_finds_the_direct_path),
     };

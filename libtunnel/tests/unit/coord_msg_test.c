@@ -46,6 +46,7 @@ static const struct sample samples[] = {
     {"UPDATE", "08 00 0007 01020304"},
     {"UPDATE's answer", "88 00 0007 000000000000000a"},
     {"PUNCH", "40 00 0000" ID "0014 01 02" V6},
+    {"BYE", "09 00 0008"},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 
