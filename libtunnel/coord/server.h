@@ -50,7 +50,7 @@ struct tn_server_session {
     uint8_t identity[32];
     uint64_t network;
     uint8_t tai64n[TN_CTL_TAI64N_LEN];
-    uint64_t heard_us;
+    uint64_t heard_us; /* 0: it said BYE */
     uint32_t rtt_us;
     struct tn_server_seen seen[2]; /* by family: 0 IPv4, 1 IPv6 */
     struct tn_cand_wire cand[TN_CANDLIST_SEND_MAX];

@@ -94,8 +94,8 @@ static void handle(struct tn_server *s, struct tn_server_in *in, uint32_t slot,
     case TN_MSG_UPDATE:
         tn_server_do_update(s, slot, m, &a);
         break;
-    case TN_MSG_BYE:
-        tn_server_release(s, slot);
+    case TN_MSG_BYE: /* ended, not released: whoever is back at once has the budgets he had */
+        s->mem.session[slot].heard_us = 0;
         return;
     default: /* the rest is for members */
         if (s->mem.session[slot].state != TN_SERVER_MEMBER)

@@ -106,7 +106,8 @@ static void list_remove(struct tn_server *s, enum tn_server_list list, uint32_t 
 bool tn_server_is_live(const struct tn_server *s, const struct tn_server_session *x,
                        struct tn_now now)
 {
-    return x->state >= TN_SERVER_GUEST && now.us < x->heard_us + s->cfg.session_timeout_us;
+    return x->state >= TN_SERVER_GUEST && x->heard_us &&
+           now.us < x->heard_us + s->cfg.session_timeout_us;
 }
 
 uint32_t tn_server_by_index(const struct tn_server *s, uint32_t index)

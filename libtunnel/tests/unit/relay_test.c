@@ -310,6 +310,42 @@ static void a_budget_is_not_filled_up_by_a_new_session(void **state)
     net_free(n);
 }
 
+static void goodbye_ends_a_session_at_once_and_fills_up_no_budget(void **state)
+{
+    uint16_t channel;
+    struct net *n = two_bound(12, &channel);
+    struct net_client *a = &n->client[0];
+    uint8_t out[TN_CTL_MAX_LEN];
+    struct tn_addr dst;
+    size_t len;
+
+    (void)state;
+    n->server.cfg.relay_bytes_per_s = 1;
+    n->server.cfg.relay_burst_bytes = 500;
+    assert_int_equal(net_relay(n, 0, channel, 400), 0);
+    net_run(n, TN_MS(100));
+    len = tn_coord_client_bye(&a->c, n->now, out, sizeof(out), &dst);
+    assert_int_equal(len, TN_MSG_HEADER_LEN + TN_CTL_DATA_OVERHEAD);
+    net_send(n, true, 0, &a->at[0], &dst, out, len);
+    net_run(n, TN_MS(20));
+    assert_int_equal(offer(n, &a->at[0], channel, a->c.session.remote_index,
+                           (const uint8_t[32]){4}, 32), 0);
+    assert_int_equal(tn_server_counters(&n->server)->drop_relay_session, 1);
+    assert_int_equal(tn_coord_client_connect(&n->client[1].c, a->identity, n->now), 0);
+    net_run(n, TN_MS(50));
+    assert_int_equal(n->client[1].last[TN_COORD_EV_CONNECT_RESULT].status, TN_STATUS_UNREACHABLE);
+    tn_coord_client_stop(&a->c);
+    tn_coord_client_start(&a->c, n->now);
+    net_run(n, TN_S(1));
+    assert_int_equal(net_relay(n, 0, channel, 400), 0);
+    net_run(n, TN_MS(100));
+    assert_int_equal(n->client[1].relayed_in, 1);
+    assert_int_equal(tn_server_counters(&n->server)->drop_relay_rate, 1);
+    net_run(n, TN_S(10));
+    assert_int_equal(n->server.gauge.members, 2);
+    net_free(n);
+}
+
 static void relayed_frames_keep_no_session_alive(void **state)
 {
     uint16_t channel;
@@ -368,6 +404,7 @@ int main(void)
         cmocka_unit_test(nobody_binds_himself_or_a_stranger_and_channels_end),
         cmocka_unit_test(the_budget_of_a_member_bounds_what_it_relays),
         cmocka_unit_test(a_budget_is_not_filled_up_by_a_new_session),
+        cmocka_unit_test(goodbye_ends_a_session_at_once_and_fills_up_no_budget),
         cmocka_unit_test(relayed_frames_keep_no_session_alive),
         cmocka_unit_test(a_member_takes_frames_from_its_coordinator_only),
     };
