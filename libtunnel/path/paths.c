@@ -165,6 +165,16 @@ static void on_awake(struct tn_paths *p, const struct tn_now *now)
     tn_paths_renew_next(p);
 }
 
+/* Data flows, or the peer speaks by the relay, and nothing comes in on the path in use. */
+static void on_hush(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
+{
+    if (!p->session_up || pr->row[TN_ROW_ANSWER] != TN_NEVER || pr->small_due ||
+        now->us - pr->ping_us < TN_HUSH_MIN_US)
+        return;
+    pr->small_due = true;
+    tn_paths_renew_next(p);
+}
+
 void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *now)
 {
     bool was_active = tn_paths_is_active(p, now);
@@ -178,6 +188,8 @@ void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *
     p->data_us = now->us;
     if (!was_active)
         on_awake(p, now);
+    else if (p->best >= 0 && tn_probe_is_hushed(&p->cand[p->best], now))
+        on_hush(p, &p->cand[p->best], now);
 }
 
 void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_way *to, size_t len,
@@ -212,6 +224,8 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
     }
     if (tn_probe_heard(p, pr, now))
         tn_paths_renew_next(p);
+    if (tn_paths_is_relay(p, pr) && p->best >= 0 && tn_probe_is_hushed(&p->cand[p->best], now))
+        on_hush(p, &p->cand[p->best], now);
 }
 
 bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, bool full,
@@ -223,6 +237,8 @@ bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t tx
         return false;
     if (observed)
         pr->c.observed = *observed;
+    if (tn_paths_is_best(p, pr) && now->us - p->relay.fresh_us < TN_S(1))
+        p->follow_us = now->us + TN_FOLLOW_US;
     tn_paths_choose(p, now);
     tn_paths_renew_next(p);
     return true;

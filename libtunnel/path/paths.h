@@ -99,6 +99,7 @@ struct tn_paths {
     uint32_t round_tokens;    /* rounds that may be spent on addresses that never answered */
     uint64_t round_refill_us;
     uint64_t data_us;   /* the last data sent; 0 never */
+    uint64_t follow_us; /* a peer that speaks by the relay is not followed there before that */
     uint64_t search_us; /* when the search for a direct path began; 0: none is on */
     uint64_t next_us;   /* what tn_paths_next answers */
     struct tn_path_event state; /* as it is */

@@ -34,11 +34,16 @@ enum tn_probe_row {
 #define TN_FULL_GAP_US TN_MS(40)
 
 /* Worst case of loss while data flows: the path dies just after an answer. One beat, one overdue answer
- * and the retries: 1 + 0.9 + 2 * 0.25 = 2.4 s; 2.9 s where packets still come in. The bar is 3 s. */
+ * and the retries: 1 + 0.9 + 2 * 0.25 = 2.4 s; 2.9 s where packets still come in. The bar is 3 s, but for
+ * the application, and TCP doubles its pauses meanwhile: the sender of data does not wait for the beat
+ * (TN_HUSH), and data leaves a path in doubt before it is lost. */
 #define TN_BEAT_ACTIVE_US TN_S(1)
+#define TN_HUSH_MIN_US TN_MS(250) /* data was sent, and nothing has come in for three round trips */
 #define TN_ANSWER_MIN_US TN_MS(200)
 #define TN_ANSWER_MAX_US TN_MS(900)
 #define TN_RETRY_US TN_MS(250)
+#define TN_MISSES_DOUBT 2
+#define TN_FOLLOW_US TN_S(10) /* not to swing to and fro with a peer that does not see that a path works */
 #define TN_MISSES_MAX 3
 #define TN_MISSES_LIVELY_MAX 5
 #define TN_LIVELY_US TN_MS(500)
@@ -91,6 +96,8 @@ void tn_probe_emit(struct tn_paths *p, struct tn_probe *pr, struct tn_rng *rng,
 void tn_probe_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 void tn_probe_silence(struct tn_probe *pr);
+/* Has nothing come in by this way for longer than an answer takes? */
+bool tn_probe_is_hushed(const struct tn_probe *pr, const struct tn_now *now);
 /* Brings the beat forward when data begins to flow; asks at once where the path may be stale. */
 void tn_probe_wake(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 

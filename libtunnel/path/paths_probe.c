@@ -4,7 +4,8 @@
  * clock TN_ROW_ANSWER. When that runs out, retries follow each 250 ms; after three
  * PINGs without an answer (five while packets still come in, since then it may be
  * plain loss) the way is lost. Only an answer to our own PING resets the count:
- * packets that come in prove one direction, not both.
+ * packets that come in prove one direction, not both. A sender of data to whom
+ * nothing comes back asks at once instead of waiting for the next heartbeat.
  *
  * A lost way is looked at after 250 ms, 500 ms, 1 s .. 20 s, as long as its full-size
  * check is valid. An answer makes it checked again without a new full-size check; the
@@ -25,6 +26,17 @@ bool tn_probe_is_full_ok(const struct tn_probe *pr, const struct tn_now *now)
 static bool is_watched(const struct tn_paths *p, const struct tn_probe *pr)
 {
     return tn_paths_is_relay(p, pr) || pr->c.verdict == TN_CAND_CHECKED;
+}
+
+bool tn_probe_is_hushed(const struct tn_probe *pr, const struct tn_now *now)
+{
+    uint64_t hush_us = 3 * (uint64_t)pr->c.rtt_us;
+
+    if (hush_us < TN_HUSH_MIN_US)
+        hush_us = TN_HUSH_MIN_US;
+    if (hush_us > TN_ANSWER_MAX_US)
+        hush_us = TN_ANSWER_MAX_US;
+    return now->us - pr->fresh_us > hush_us;
 }
 
 static uint64_t answer_wait_us(const struct tn_probe *pr)

@@ -437,6 +437,104 @@ static void the_hot_doors_leave_the_deadline_alone(void **state)
     assert_int_equal(tn_paths_cand(&paths, 0)->in_packets, 1000 + 3);
 }
 
+/* Data flows on a direct path, and from now on nothing comes in. */
+static struct tn_addr begin_silence(uint64_t rtt_us)
+{
+    struct tn_addr addr = v4(1, 1000);
+    struct tn_way from = direct(addr);
+
+    tn_paths_on_data_sent(&paths, 100, &now);
+    check_candidate(addr, rtt_us);
+    for (int i = 0; i < 20; i++) {
+        go_on(TN_MS(20));
+        tn_paths_on_data_sent(&paths, 100, &now);
+        tn_paths_on_authentic(&paths, &from, 100, &now);
+        for (size_t w = 0; w < wishes; w++)
+            (void)tn_paths_on_pong(&paths, &wish[w].to, wish[w].txid, wish[w].full, NULL, &now);
+    }
+    return addr;
+}
+
+static void data_that_gets_no_answer_makes_a_ping_at_once(void **state)
+{
+    struct tn_addr addr = begin_silence(TN_MS(200));
+    uint64_t rtt_us = tn_paths_direct(&paths)->rtt_us;
+
+    (void)state;
+    paths.cand[0].row[TN_ROW_BEAT] = TN_NEVER; /* it would come in between */
+    now.us += 3 * rtt_us;
+    tn_paths_on_data_sent(&paths, 100, &now);
+    pull();
+    assert_int_equal(wishes, 0);
+    now.us += 1;
+    tn_paths_on_data_sent(&paths, 100, &now);
+    assert_int_equal(tn_paths_next(&paths), 0);
+    pull();
+    assert_int_equal(wishes, 1);
+    assert_true(wish[0].kind == TN_PATH_WISH_PING && !wish[0].full);
+    assert_true(tn_addr_equal(&wish[0].to.addr, &addr));
+    now.us += TN_MS(260); /* its answer may still come, so there are no more */
+    tn_paths_on_data_sent(&paths, 100, &now);
+    pull();
+    assert_int_equal(wishes, 0);
+}
+
+static void data_leaves_a_path_in_doubt_before_it_is_lost(void **state)
+{
+    struct tn_addr addr = begin_silence(TN_MS(40));
+
+    (void)state;
+    now.us += TN_MS(251);
+    tn_paths_on_data_sent(&paths, 100, &now);
+    go_on(TN_MS(200) + TN_RETRY_US - 1);
+    expect_route(TN_VIA_DIRECT, &addr);
+    go_on(1);
+    expect_route(TN_VIA_RELAY, NULL);
+    assert_int_equal(tn_paths_via(&paths), TN_VIA_DIRECT); /* it may still come back */
+    tn_paths_set_relay(&paths, false, &now);
+    expect_route(TN_VIA_DIRECT, &addr);
+    tn_paths_set_relay(&paths, true, &now);
+    go_on(TN_RETRY_US);
+    assert_int_equal(tn_paths_via(&paths), TN_VIA_RELAY);
+}
+
+static void a_path_in_doubt_is_used_again_when_it_answers(void **state)
+{
+    struct tn_addr addr = begin_silence(TN_MS(40));
+
+    (void)state;
+    now.us += TN_MS(251);
+    tn_paths_on_data_sent(&paths, 100, &now);
+    go_on(TN_MS(200) + TN_RETRY_US);
+    expect_route(TN_VIA_RELAY, NULL);
+    assert_true(wishes > 0 && wish[0].kind == TN_PATH_WISH_PING);
+    answer(&wish[0], 0);
+    expect_route(TN_VIA_DIRECT, &addr);
+}
+
+static void a_peer_that_speaks_by_the_relay_is_followed_until_the_path_answers(void **state)
+{
+    const struct tn_way relay = {.via = TN_VIA_RELAY};
+    struct tn_addr addr = begin_silence(TN_MS(40));
+
+    (void)state;
+    now.us += TN_MS(250);
+    tn_paths_on_authentic(&paths, &relay, 100, &now);
+    expect_route(TN_VIA_DIRECT, &addr); /* it was heard just now */
+    now.us += 1;
+    tn_paths_on_authentic(&paths, &relay, 100, &now);
+    expect_route(TN_VIA_RELAY, NULL);
+    pull();
+    assert_int_equal(wishes, 1);
+    answer(&wish[0], TN_MS(40));
+    expect_route(TN_VIA_DIRECT, &addr);
+    go_on(TN_MS(300)); /* it works, whatever the peer does: no swinging to and fro */
+    tn_paths_on_authentic(&paths, &relay, 100, &now);
+    expect_route(TN_VIA_DIRECT, &addr);
+    go_on(TN_MS(200)); /* until a PING is missed */
+    expect_route(TN_VIA_RELAY, NULL);
+}
+
 static void who_makes_room_takes_its_deadline_along(void **state)
 {
     struct tn_addr lost = v4(100, 1000);
@@ -474,6 +572,10 @@ int main(void)
         TEST(connect_is_not_wanted_without_data),
         TEST(a_punch_from_the_other_end_saves_our_own_connect),
         TEST(the_hot_doors_leave_the_deadline_alone),
+        TEST(data_that_gets_no_answer_makes_a_ping_at_once),
+        TEST(data_leaves_a_path_in_doubt_before_it_is_lost),
+        TEST(a_path_in_doubt_is_used_again_when_it_answers),
+        TEST(a_peer_that_speaks_by_the_relay_is_followed_until_the_path_answers),
         TEST(who_makes_room_takes_its_deadline_along),
     };
 
