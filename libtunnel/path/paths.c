@@ -222,6 +222,8 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
         pr->missed = 0;
         p->relay_suspect = false;
     }
+    if (tn_paths_is_best(p, pr) && p->relay.fresh_us > pr->fresh_us && tn_probe_is_hushed(pr, now))
+        p->follow_us = now->us + TN_FOLLOW_US; /* was followed, but this path works */
     if (tn_probe_heard(p, pr, now))
         tn_paths_renew_next(p);
     if (tn_paths_is_relay(p, pr) && p->best >= 0 && tn_probe_is_hushed(&p->cand[p->best], now))
@@ -237,8 +239,6 @@ bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t tx
         return false;
     if (observed)
         pr->c.observed = *observed;
-    if (tn_paths_is_best(p, pr) && now->us - p->relay.fresh_us < TN_S(1))
-        p->follow_us = now->us + TN_FOLLOW_US;
     tn_paths_choose(p, now);
     tn_paths_renew_next(p);
     return true;

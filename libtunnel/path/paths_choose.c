@@ -8,10 +8,10 @@
  *
  * The path in use (`best`) stays in use while it is idle, but a *stale* one (nothing
  * authentic for 4 s) is not believed: data takes the relay for the one round trip
- * that the PING needs. Nor is one *in doubt*, which is silent and has missed two PINGs, or
- * is silent while the peer speaks by the relay: TCP has to find a way before its pauses
- * grow. Without a relay it is used all the same, and so is, for ten minutes, a
- * lost one (`spare`): there is nothing to lose. Nothing that was never checked is ever used.
+ * that the PING needs. Nor is one *in doubt*, which is silent, and has missed a PING or
+ * the peer speaks by the relay meanwhile: TCP has to find a way before its pauses grow.
+ * Without a relay it is used all the same, and so is, for ten minutes, a lost one
+ * (`spare`): there is nothing to lose. Nothing that was never checked is ever used.
  *
  * CONNECT is wanted while data flows and there is no direct path: at once, then after
  * 1, 2, 4 .. 60 s, each longer or shorter by up to a quarter. */
@@ -145,10 +145,8 @@ static bool is_in_doubt(const struct tn_paths *p, const struct tn_probe *pr, con
 {
     if (now->us - pr->fresh_us > TN_STALE_US)
         return true;
-    if (!tn_probe_is_hushed(pr, now))
-        return false;
-    return pr->missed >= TN_MISSES_DOUBT ||
-           (p->relay.fresh_us > pr->fresh_us && (pr->missed > 0 || now->us >= p->follow_us));
+    return tn_probe_is_hushed(pr, now) &&
+           (pr->missed > 0 || (p->relay.fresh_us > pr->fresh_us && now->us >= p->follow_us));
 }
 
 void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_way *out)

@@ -42,7 +42,6 @@ enum tn_probe_row {
 #define TN_ANSWER_MIN_US TN_MS(200)
 #define TN_ANSWER_MAX_US TN_MS(900)
 #define TN_RETRY_US TN_MS(250)
-#define TN_MISSES_DOUBT 2
 #define TN_FOLLOW_US TN_S(10) /* not to swing to and fro with a peer that does not see that a path works */
 #define TN_MISSES_MAX 3
 #define TN_MISSES_LIVELY_MAX 5
