@@ -147,3 +147,4 @@ overlay_pids() {
         fi
     done
 }
+overlay_has_no_daemon() { [[ ! $(overlay_pids "$1") ]]; }

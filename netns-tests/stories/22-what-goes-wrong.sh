@@ -89,7 +89,7 @@ ended mismatch 'key mismatch' "a coordinator with another key than in the addres
 ended unreachable "unreachable.*$COORD_IP_2" "a coordinator that is not there"
 ended nameless 'no-such-host\.invalid cannot be looked up' "a coordinator whose name does not exist"
 for host in h1 h2 h3; do
-    assert_eq "no daemon is left on $host" "$(overlay_pids "$host")" ""
+    assert_soon "no daemon is left on $host" 3 overlay_has_no_daemon "$host"
 done
 assert "and the same machine, with the right address, gets in" \
     lab_exec h1 tundctl create home --coordinator "$COORD_URL" --name h1
