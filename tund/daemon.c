@@ -195,7 +195,7 @@ static int open_udp(struct tund *t)
     if (err)
         return tund_fail(t, err, "cannot open a UDP socket: %s", strerror(-err));
     io_describe(t->io, offloads, sizeof offloads);
-    log_info("offloads: %s", offloads);
+    log_debug("offloads: %s", offloads);
     return 0;
 }
 
