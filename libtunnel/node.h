@@ -66,6 +66,7 @@ struct tn_peer {
 
     /* a member */
     bool is_member;
+    bool suspected;             /* its relay was silent when last looked at */
     bool reachable;
     uint16_t channel; /* relay channel, 0: none yet */
     uint32_t member;

@@ -42,6 +42,21 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
     }
 }
 
+/* Nothing comes back by any way: either the coordinator has forgotten us, or the peer has forgotten the
+ * session, and a new one need not wait for the 15 s after which WireGuard asks for it. */
+static void on_suspicion(struct tn_node *n, uint32_t peer, struct tn_now now)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+    bool was_suspected = p->suspected;
+
+    p->suspected = tn_paths_relay_suspect(&p->paths);
+    if (!p->suspected)
+        return;
+    tn_overlay_suspect(n, now);
+    if (!was_suspected)
+        tn_tx_want_handshake(n, peer, now);
+}
+
 void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = member_at(n, peer);
@@ -50,8 +65,7 @@ void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now)
         report(n, peer, now);
         if (tn_paths_take_connect(&p->paths, &n->rng, &now))
             tn_overlay_connect(n, peer, now);
-        if (tn_paths_relay_suspect(&p->paths))
-            tn_overlay_suspect(n, now);
+        on_suspicion(n, peer, now);
         if (!tn_paths_next(&p->paths))
             tn_sched_want(n, peer, TN_WANTS_PATHS);
     }

@@ -349,6 +349,29 @@ static void a_restarted_member_is_reached_again_by_both_sides(void **state)
     sim_free(n.s);
 }
 
+static void a_restarted_member_is_reached_within_four_seconds_by_who_has_the_old_session(void **state)
+{
+    uint64_t began, before;
+    struct net n;
+
+    (void)state;
+    open_net(&n, sim_seed(17), PORT_RESTRICTED, PORT_RESTRICTED);
+    assert_true(echo(&n, TN_S(2)));
+    assert_true(traffic_until(&n, both_direct, TN_S(5)));
+    sim_run(n.s, TN_S(8)); /* a handshake follows another after 5 s at the earliest */
+    sim_restart(n.s, n.b);
+    sim_run(n.s, TN_S(1));
+    before = n.s->node[n.b].delivered;
+    began = n.s->w->now.us;
+    while (n.s->node[n.b].delivered == before && n.s->w->now.us < began + TN_S(20)) {
+        sim_send(n.s, n.a, n.b, 84, ++n.tag);
+        sim_run(n.s, TN_MS(500));
+    }
+    printf("# reached after %u ms\n", (unsigned)((n.s->w->now.us - began) / 1000));
+    assert_true(n.s->w->now.us < began + TN_S(4));
+    sim_free(n.s);
+}
+
 static void a_nat_that_forgets_after_five_seconds_loses_no_packet_after_idle(void **state)
 {
     struct net n;
@@ -448,6 +471,7 @@ int main(void)
         cmocka_unit_test(direct_tunnels_and_their_rekeys_live_on_without_the_coordinator),
         cmocka_unit_test(a_coordinator_that_restarts_under_relayed_traffic_is_found_again),
         cmocka_unit_test(a_restarted_member_is_reached_again_by_both_sides),
+        cmocka_unit_test(a_restarted_member_is_reached_within_four_seconds_by_who_has_the_old_session),
         cmocka_unit_test(a_nat_that_forgets_after_five_seconds_loses_no_packet_after_idle),
         cmocka_unit_test(a_member_that_is_away_is_said_to_be_unreachable_at_once),
         cmocka_unit_test(a_member_that_says_goodbye_is_unreachable_from_then_on),
