@@ -105,7 +105,9 @@ overlay_down() {
 overlay_status() {
     tundctl "$1" status --json | jq -r "$2"
 }
-overlay_connected() { [[ $(overlay_status "$1" .coordinator.connected) == true ]]; }
+# The coordinator has answered and knows that this member is there; before, others that ask for
+# it are told that it is not.
+overlay_connected() { [[ $(overlay_status "$1" '.coordinator | .connected and .state == "joined"') == true ]]; }
 overlay_disconnected() { [[ $(overlay_status "$1" .coordinator.connected) == false ]]; }
 
 # overlay_peer HOST PEER FILTER: the same over what HOST says of PEER.
