@@ -66,7 +66,8 @@ struct tn_peer {
 
     /* a member */
     bool is_member;
-    bool suspected;             /* its relay was silent when last looked at */
+    bool suspected;      /* its relay was silent when last looked at */
+    bool doubts_session; /* and a new session is still to be asked for */
     bool reachable;
     uint16_t channel; /* relay channel, 0: none yet */
     uint32_t member;

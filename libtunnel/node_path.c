@@ -43,18 +43,22 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
 }
 
 /* Nothing comes back by any way: either the coordinator has forgotten us, or the peer has forgotten the
- * session, and a new one need not wait for the 15 s after which WireGuard asks for it. */
+ * session, and a new one need not wait for the 15 s after which WireGuard asks for it. Once for each
+ * suspicion; where an initiation went out less than 5 s ago, as soon as another one may. */
 static void on_suspicion(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
-    bool was_suspected = p->suspected;
+    bool is_suspect = tn_paths_relay_suspect(&p->paths);
 
-    p->suspected = tn_paths_relay_suspect(&p->paths);
-    if (!p->suspected)
+    if (is_suspect)
+        tn_overlay_suspect(n, now);
+    if (is_suspect != p->suspected)
+        p->doubts_session = is_suspect;
+    p->suspected = is_suspect;
+    if (!p->doubts_session || !tn_timers_may_initiate(&p->timers, now.us))
         return;
-    tn_overlay_suspect(n, now);
-    if (!was_suspected)
-        tn_tx_want_handshake(n, peer, now);
+    p->doubts_session = false;
+    tn_sched_want(n, peer, TN_WANTS_INITIATION);
 }
 
 void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now)
