@@ -1,0 +1,69 @@
+"""The bars that tund is measured against: each a row with what is wanted, what came out, and whether
+it passes. Pure."""
+from report import number
+
+TCP = ("TCP a-b Gbit/s", "TCP b-a Gbit/s")
+TCP4 = ("TCP 4 streams a-b Gbit/s", "TCP 4 streams b-a Gbit/s")
+SLOW = ("nebula", "fastd", "openvpn", "tinc", "n2n")
+
+
+def ratio(middle, name, key):
+    """tund's figure over the other's; None where one is missing."""
+    ours, other = middle.get("tund", {}).get(key), middle.get(name, {}).get(key)
+    return ours / other if ours is not None and other else None
+
+
+def at_least(what, got, bar, unit=" times"):
+    return row(what, f"at least {bar:g}{unit}", got, unit, got is not None and got >= bar)
+
+
+def at_most(what, got, bar, unit=" times"):
+    return row(what, f"at most {bar:g}{unit}", got, unit, got is not None and got <= bar)
+
+
+def row(what, want, got, unit, passes):
+    if got is None:
+        return (what, want, "-", "not measured")
+    return (what, want, f"{number(got)}{unit}", "pass" if passes else "falls short")
+
+
+def tunnel_rows(middle):
+    rows = []
+    for name, bar in (("wireguard-go", 2.2), ("wireguard-go 12", 9), *((n, 7) for n in SLOW)):
+        for key in TCP:
+            rows.append(at_least(f"{key.split(' G')[0]}, one stream, against {name}",
+                                 ratio(middle, name, key), bar))
+    for key in TCP4:
+        rows.append(at_least(f"{key.split(' G')[0]}, against wireguard-go",
+                             ratio(middle, "wireguard-go", key), 2.2))
+    rows.append(at_most("daemon CPU per GB, both ends, against wireguard-go",
+                        ratio(middle, "wireguard-go", "CPU s/GB"), 0.42))
+    rows.append(at_least("UDP 64 B pps against wireguard-go",
+                         ratio(middle, "wireguard-go", "UDP 64 B pps"), 4))
+    rows.append(at_least("UDP 64 B pps against the bare veth",
+                         ratio(middle, "bare veth", "UDP 64 B pps"), 0.85))
+    rows.append(at_least("UDP 1400 B pps against wireguard-go",
+                         ratio(middle, "wireguard-go", "UDP 1400 B pps"), 3.5))
+    rows.append(at_most("added round-trip time, idle, median, against wireguard-go's",
+                        added_ping(middle), 0.35))
+    rows.append(at_most("round-trip time, idle, p99, against wireguard-go's",
+                        ratio(middle, "wireguard-go", "ping p99 us"), 1))
+    rows.append(at_most("memory after the run, each daemon",
+                        middle.get("tund", {}).get("RSS after MiB"), 12, " MiB"))
+    return rows
+
+
+def added_ping(middle):
+    ours, bare, other = (middle.get(n, {}).get("ping us") for n in ("tund", "bare veth", "wireguard-go"))
+    if None in (ours, bare, other) or other <= bare:
+        return None
+    return (ours - bare) / (other - bare)
+
+
+def bars_table(rows):
+    lines = ["| what | bar | measured | |", "| --- | --- | --- | --- |"]
+    lines += [f"| {what} | {want} | {got} | {verdict} |" for what, want, got, verdict in rows]
+    short = sum(verdict == "falls short" for *_, verdict in rows)
+    unknown = sum(verdict == "not measured" for *_, verdict in rows)
+    lines.append(f"\n{len(rows) - short - unknown} pass, {short} fall short, {unknown} not measured")
+    return "\n".join(lines)
