@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/ct.h"
+#include "base/sizes.h"
 #include "coord/client.h"
 #include "coord/relay.h"
 #include "crypto/crypto.h"
@@ -78,7 +79,6 @@ struct tn_peer {
 };
 
 /* Small messages that must go out just as they are: responses and cookies. */
-#define TN_OUTBOX_LEN 32
 struct tn_outbox_item {
     uint8_t data[TN_WG_INITIATION_LEN];
     uint8_t len;
@@ -87,7 +87,6 @@ struct tn_outbox_item {
 };
 
 /* PONGs owed. Lost when full: the PING comes again. */
-#define TN_PONGS_LEN 16
 struct tn_pong_owed {
     uint32_t peer;
     struct tn_link_msg pong;
@@ -101,9 +100,6 @@ enum tn_lookup_reason {
     TN_LOOKUP_PUNCH,    /* it wants to punch, says the coordinator */
     TN_LOOKUP_REASONS,
 };
-
-#define TN_EVENTS_LEN 128
-#define TN_LIMIT_ENTRIES 1024
 
 struct tn_node {
     struct tn_node_memory mem;

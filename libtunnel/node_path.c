@@ -117,6 +117,7 @@ void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now)
     struct tn_peer *p = &n->mem.peers[peer];
     struct tn_paths_config cfg = {.mtu = n->mtu};
 
+    cfg.relay_only = n->roster.members[p->member].card.cert.flags & TN_CERT_DEVICE;
     p->is_member = true;
     p->channel = tn_overlay_channel(n, p->member, now);
     tn_paths_init(&p->paths, &cfg, &now);
@@ -336,7 +337,7 @@ bool tn_node_peer_candidate(const struct tn_node *n, uint32_t peer, uint32_t i, 
 
     if (!p || !p->is_member)
         return false;
-    for (size_t k = 0; k < TN_PATHS_CAND_MAX; k++) {
+    for (size_t k = 0, max = TN_PATHS_CAND_MAX; k < max; k++) {
         const struct tn_cand *c = tn_paths_cand(&p->paths, k);
 
         if (c && !i--) {

@@ -19,6 +19,7 @@
 #include "../base/candlist.h"
 #include "../base/err.h"
 #include "../base/now.h"
+#include "../base/sizes.h"
 #include "../crypto/crypto.h"
 #include "msg.h"
 #include "relay.h"
@@ -76,9 +77,6 @@ struct tn_coord_client_config {
     struct tn_relay_channel *channel; /* caller's memory, channel_count rows */
     size_t channel_count;             /* at most 65535 */
 };
-
-#define TN_COORD_REQUESTS 16 /* outstanding lookups, connects, sync */
-#define TN_COORD_EVENTS 12
 
 /* A request that is repeated until answered. */
 struct tn_coord_request {

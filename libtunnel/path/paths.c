@@ -209,7 +209,7 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
     if (!pr) {
         tn_tokens_refill(p, now);
         if (from->via != TN_VIA_DIRECT || !tn_addr_is_probeable(&from->addr) ||
-            p->round_tokens == 0)
+            p->round_tokens == 0 || p->cfg.relay_only)
             return;
         pr = tn_table_add(p, &from->addr, TN_CAND_PEER_REFLEXIVE, now);
         if (!pr)

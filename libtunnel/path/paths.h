@@ -11,14 +11,11 @@
 #include "../base/addr.h"
 #include "../base/candlist.h"
 #include "../base/now.h"
+#include "../base/sizes.h"
 #include "../crypto/crypto.h"
 #include "cand.h"
 
-#ifndef TN_PATHS_PER_FAMILY
-#define TN_PATHS_PER_FAMILY 8 /* candidates of one address family */
-#endif
 #define TN_PATHS_CAND_MAX (2 * TN_PATHS_PER_FAMILY)
-#define TN_PROBE_RING 8 /* PINGs of one way that may still be answered */
 
 enum tn_via {
     TN_VIA_NONE = 0,
@@ -56,6 +53,7 @@ struct tn_path_event {
 struct tn_paths_config {
     uint16_t mtu;           /* inner MTU = size of a full-size PING, TN_LINK_MIN_LEN at least */
     uint64_t idle_beat_us;  /* heartbeat of an idle direct path; 0: the default of 20 s; at most 30 min */
+    bool relay_only;        /* the peer pays for each byte and cannot be punched: nothing is asked */
 };
 
 enum { TN_PROBE_ROWS = 5 };
@@ -86,6 +84,11 @@ struct tn_probe {
     bool used, heard, punch_due, punch_low, small_due, full_due;
 };
 
+#if TN_PATHS_PER_FAMILY == 0
+struct tn_paths { /* relay_only.c */
+    bool relay_up, told_up;
+};
+#else
 struct tn_paths {
     struct tn_paths_config cfg;
     struct tn_probe cand[TN_PATHS_CAND_MAX];
@@ -106,6 +109,7 @@ struct tn_paths {
     uint8_t told_via;           /* as it was last reported */
     struct tn_addr told_addr;
 };
+#endif
 
 /* --- set up and conditions ------------------------------------------------------------------------ */
 void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const struct tn_now *now);
@@ -162,7 +166,7 @@ uint8_t tn_paths_via(const struct tn_paths *p);
 const struct tn_cand *tn_paths_direct(const struct tn_paths *p);
 /* Candidate number i (0 .. TN_PATHS_CAND_MAX-1) for `explain`, NULL where the place is empty. */
 const struct tn_cand *tn_paths_cand(const struct tn_paths *p, size_t i);
-/* The relay's counters and RTT (origin and address are zero). */
+/* The relay's counters and RTT (origin and address are zero). NULL in a build that knows no other way. */
 const struct tn_cand *tn_paths_relay(const struct tn_paths *p);
 /* PINGs through the relay go unanswered: the coordinator's session should be looked after. */
 bool tn_paths_relay_suspect(const struct tn_paths *p);

@@ -177,6 +177,8 @@ static bool is_connect_wanted(const struct tn_paths *p, const struct tn_now *now
 
 void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now *now)
 {
+    if (p->cfg.relay_only)
+        return;
     if (at_once) {
         p->connect_tries = 0;
         p->connect_gate_us = now->us;

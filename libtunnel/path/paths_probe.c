@@ -55,6 +55,8 @@ static uint64_t beat_us(const struct tn_paths *p, const struct tn_probe *pr,
     bool active = tn_paths_is_active(p, now);
     uint64_t lost_us;
 
+    if (p->cfg.relay_only)
+        return 0;
     if (tn_paths_is_relay(p, pr))
         return active && p->relay_up && p->best < 0 ? TN_BEAT_ACTIVE_US : 0;
     if (tn_paths_is_best(p, pr))

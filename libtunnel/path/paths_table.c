@@ -128,6 +128,8 @@ size_t tn_paths_offer(struct tn_paths *p, const struct tn_cand_wire *list, size_
 {
     size_t added = 0;
 
+    if (p->cfg.relay_only)
+        return 0;
     for (size_t i = 0; i < count; i++) {
         const struct tn_addr *addr = &list[i].addr;
         bool ok = tn_addr_is_probeable(addr) && !is_in(own, own_count, addr);

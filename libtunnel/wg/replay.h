@@ -7,11 +7,7 @@
 #include <stdint.h>
 
 #include "../base/err.h"
-
-/* A power of two, at least 32. A microcontroller may set a smaller one for all of its build. */
-#ifndef TN_REPLAY_BITS
-#define TN_REPLAY_BITS 8192
-#endif
+#include "../base/sizes.h"
 
 _Static_assert(TN_REPLAY_BITS >= 32 && (TN_REPLAY_BITS & (TN_REPLAY_BITS - 1)) == 0,
                "TN_REPLAY_BITS must be a power of two");

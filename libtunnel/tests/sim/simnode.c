@@ -461,6 +461,11 @@ void sim_send(struct sim *s, int from, int to, size_t len, uint32_t tag)
     memcpy(packet + 16, dst.ip + 12, 4);
     tn_put_be32(packet + 20, tag);
     memset(packet + 24, 0x5a, len - 24);
+    sim_send_packet(s, from, packet, len);
+}
+
+void sim_send_packet(struct sim *s, int from, const uint8_t *packet, size_t len)
+{
     push_packet(&s->node[from], packet, len);
     sim_pump(s, from);
 }
@@ -499,6 +504,8 @@ static uint64_t next_moment(struct sim *s)
     }
     if (s->coord.up && tn_server_next_deadline(s->coord.server) < at)
         at = tn_server_next_deadline(s->coord.server);
+    if (s->guest && s->guest_next(s->guest) < at)
+        at = s->guest_next(s->guest);
     return at > s->w->now.us ? at : s->w->now.us + 1;
 }
 
@@ -515,6 +522,8 @@ static void step(struct sim *s, uint64_t at)
         tn_tick(n->node, s->w->now);
         sim_pump(s, i);
     }
+    if (s->guest && s->guest_next(s->guest) <= s->w->now.us)
+        s->guest_tick(s->guest);
 }
 
 bool sim_run_until(struct sim *s, bool (*done)(void *ctx), void *ctx, uint64_t max_us)

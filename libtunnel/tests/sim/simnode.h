@@ -67,6 +67,10 @@ struct sim {
     struct simcoord coord;
     uint8_t network_seed[32], network_public[32];
     uint8_t next_host; /* of the IPv4 prefix 10.77.0.0/24 */
+    /* something else that lives under this clock; both or neither */
+    uint64_t (*guest_next)(void *guest);
+    void (*guest_tick)(void *guest);
+    void *guest;
 };
 
 struct sim *sim_new(uint64_t seed);
@@ -91,6 +95,8 @@ void sim_restart(struct sim *s, int i);
 
 /* An IPv4 packet of len bytes (at least 28) with `tag` in its payload. */
 void sim_send(struct sim *s, int from, int to, size_t len, uint32_t tag);
+/* Any IP packet, as if it came from the TUN. */
+void sim_send_packet(struct sim *s, int from, const uint8_t *packet, size_t len);
 bool sim_last_tag_is(const struct simnode *n, uint32_t tag);
 struct tn_addr sim_inner_address(const struct sim *s, int i);
 /* The slot of `to` in `from`, or TN_NO_PEER. */

@@ -1,0 +1,93 @@
+/* A device behind a carrier's NAT, a laptop and a coordinator: the device's core against a daemon's. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "simdevice.h"
+
+struct net {
+    struct sim *s;
+    struct simdevices *all;
+    int nat, laptop, device;
+    int family;
+    size_t size;
+    uint16_t seq;
+};
+
+static bool is_online(void *ctx)
+{
+    struct net *n = ctx;
+
+    return simdevice_info(n->all, n->device).state == BRIDGE_ONLINE;
+}
+
+static bool is_ponged(void *ctx)
+{
+    struct net *n = ctx;
+
+    return simdevice_ponged(n->all, n->laptop, n->family, n->size, n->seq);
+}
+
+static bool ping(struct net *n, int family, size_t size, uint64_t max_us)
+{
+    n->family = family;
+    n->size = size;
+    n->seq++;
+    simdevice_ping(n->all, n->laptop, n->device, family, size, n->seq);
+    return sim_run_until(n->s, is_ponged, n, max_us);
+}
+
+/* The carrier's NAT of the field report: mapping and filtering by address and port. */
+static struct net net_new(uint64_t seed)
+{
+    struct net n = {.s = sim_new(sim_seed(seed))};
+
+    sim_add_coordinator(n.s, "55.1.0.10", 10000);
+    n.all = simdevices_new(n.s);
+    n.nat = world_add_nat(n.s->w, "55.9.0.1", -1, WORLD_MAP_APDM, WORLD_FILTER_APDF);
+    n.laptop = sim_add_member(n.s, "laptop", "55.2.1.10", -1, 10000);
+    n.device = simdevice_add(n.all, "electron-1", "10.41.0.2", n.nat, 60000);
+    return n;
+}
+
+static struct net online(uint64_t seed)
+{
+    struct net n = net_new(seed);
+
+    sim_run(n.s, TN_S(5));
+    assert_int_equal(simdevice_boot(n.all, n.device), 0);
+    assert_true(sim_run_until(n.s, is_online, &n, TN_S(5)));
+    sim_run(n.s, TN_S(20)); /* the laptop's keepalive tells it of the new member */
+    return n;
+}
+
+static void done(struct net *n)
+{
+    simdevices_free(n->all);
+    sim_free(n->s);
+}
+
+static void a_device_joins_by_invite_and_answers_pings_of_a_laptop(void **state)
+{
+    struct net n = online(1);
+
+    (void)state;
+    assert_int_equal(n.s->coord.store.member_count, 2);
+    assert_true(ping(&n, 4, 84, TN_S(2)));
+    assert_true(ping(&n, 4, BRIDGE_MTU, TN_S(2)));
+    assert_true(ping(&n, 6, 104, TN_S(2)));
+    assert_true(ping(&n, 6, BRIDGE_MTU, TN_S(2)));
+    assert_int_equal(simdevice_info(n.all, n.device).peers, 1);
+    done(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_device_joins_by_invite_and_answers_pings_of_a_laptop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
