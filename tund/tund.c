@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cipher.h"
 #include "daemon.h"
 #include "launch.h"
 #include "log.h"
@@ -102,7 +103,8 @@ int main(int argc, char **argv)
         fputs(options_help, stdout);
         return TUND_EXIT_OK;
     case OPTIONS_VERSION:
-        puts("tund " TUND_VERSION);
+        cipher_choose();
+        printf("tund " TUND_VERSION "\npacket cipher: %s\n", tn_cipher_in_use()->name);
         return TUND_EXIT_OK;
     case OPTIONS_BAD:
         fprintf(stderr, "tund: %s\n", why);
@@ -122,6 +124,7 @@ int main(int argc, char **argv)
         launch_failed(&launch, TUND_EXIT_FAILED);
         return TUND_EXIT_FAILED;
     }
+    cipher_choose();
     code = run(&opt, &launch);
     launch_failed(&launch, code);
     return code;

@@ -6,7 +6,7 @@
 
 #include "../base/bytes.h"
 #include "../base/ct.h"
-#include "../crypto/crypto.h"
+#include "../crypto/cipher.h"
 
 void tn_session_wipe(struct tn_session *s)
 {
@@ -31,7 +31,7 @@ void tn_session_seal(const struct tn_session *s, uint64_t counter, uint8_t *msg,
     uint8_t *packet = msg + TN_WG_HEADER_LEN;
 
     tn_session_encode_header(msg, s->remote_index, counter);
-    tn_aead_seal(packet, packet, len, NULL, 0, counter, s->send_key);
+    tn_cipher_seal(packet, len, counter, s->send_key);
 }
 
 int tn_session_open(const struct tn_session *s, uint8_t *msg, size_t len)
@@ -40,6 +40,5 @@ int tn_session_open(const struct tn_session *s, uint8_t *msg, size_t len)
 
     if (len < TN_WG_DATA_OVERHEAD)
         return TN_EINVAL;
-    return tn_aead_open(packet, packet, len - TN_WG_HEADER_LEN, NULL, 0, tn_session_counter(msg),
-                        s->recv_key);
+    return tn_cipher_open(packet, len - TN_WG_HEADER_LEN, tn_session_counter(msg), s->recv_key);
 }
