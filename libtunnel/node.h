@@ -9,6 +9,7 @@
  *   node_out.c      wishes become datagrams
  *   node_path.c     the paths of a member: relay, candidates, link messages
  *   node_overlay.c  membership and the coordinator's answers
+ *   node_reach.c    which of our own addresses can be reached unasked
  */
 #ifndef TN_NODE_H
 #define TN_NODE_H
@@ -21,6 +22,7 @@
 #include "crypto/crypto.h"
 #include "path/linkmsg.h"
 #include "path/paths.h"
+#include "path/reach.h"
 #include "tunnel.h"
 #include "wg/allowed.h"
 #include "wg/cookie.h"
@@ -143,6 +145,7 @@ struct tn_node {
     struct tn_roster roster;
     uint64_t keepalive_us;
     struct tn_coord_client coord;
+    struct tn_reach reach;
     struct tn_cand_wire own[TN_CANDLIST_MAX];
     uint8_t own_count;
 };
@@ -198,6 +201,18 @@ void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now);
 /* Candidates came with the word to punch in so many ms. */
 void tn_path_punch(struct tn_node *n, uint32_t peer, const struct tn_cand_wire *list, size_t count,
                    uint16_t delay_ms, struct tn_now now);
+
+/* node_reach.c */
+/* Own addresses, or what the coordinator sees, may have changed: what there is to check. */
+void tn_reach_refresh(struct tn_node *n, struct tn_now now);
+/* Tells the coordinator our candidates. */
+void tn_reach_announce(struct tn_node *n, struct tn_now now);
+void tn_reach_changed_network(struct tn_node *n, struct tn_now now);
+void tn_reach_tick(struct tn_node *n, struct tn_now now);
+uint64_t tn_reach_deadline(const struct tn_node *n);
+void tn_reach_result(struct tn_node *n, const struct tn_coord_event *e, struct tn_now now);
+/* False: not a dial-back that we asked for. */
+bool tn_reach_dialled(struct tn_node *n, const uint8_t *data, size_t len, struct tn_now now);
 
 /* node_out.c: a small message that is ready to go. Lost when the outbox is full. */
 void tn_out_push(struct tn_node *n, uint32_t peer, const struct tn_way *way, const uint8_t *msg,

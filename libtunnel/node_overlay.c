@@ -173,7 +173,7 @@ void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, 
     if (!n->has_coordinator)
         return;
     tn_path_relay_changed(n, false, now); /* binds the channels of the members we know */
-    tn_coord_client_candidates(&n->coord, n->own, n->own_count, now);
+    tn_reach_announce(n, now);
     tn_coord_client_set_server(&n->coord, &c->v4, &c->v6, now);
     tn_coord_client_start(&n->coord, now);
     tn_overlay_drain(n, now);
@@ -186,8 +186,8 @@ void tn_node_set_candidates(struct tn_node *n, const struct tn_cand_wire *c, uin
         count = TN_CANDLIST_SEND_MAX;
     memcpy(n->own, c, count * sizeof *c);
     n->own_count = count;
-    if (n->has_coordinator)
-        tn_coord_client_candidates(&n->coord, n->own, count, now);
+    tn_reach_refresh(n, now);
+    tn_reach_announce(n, now);
 }
 
 int tn_node_publish_card(struct tn_node *n, const struct tn_card *card, struct tn_now now)
@@ -309,6 +309,7 @@ static void on_connected(struct tn_node *n, const struct tn_coord_event *e, stru
         return; /* keys were made anew */
     n->connected = true;
     n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;
+    tn_reach_refresh(n, now);
     tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_UP, .addr = e->addr});
     tn_path_relay_changed(n, true, now);
 }
@@ -336,6 +337,8 @@ static void on_joined(struct tn_node *n, const struct tn_coord_event *e, struct 
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_JOINED, .status = e->status});
     if (!n->member)
         return;
+    if (!again)
+        tn_reach_changed_network(n, now); /* what was asked before may have been lost */
     n->roster_seq = e->seq;
     sync_roster(n, now);
 }
@@ -398,6 +401,7 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
         break;
     case TN_COORD_EV_OBSERVED:
         n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;
+        tn_reach_refresh(n, now);
         break;
     case TN_COORD_EV_ROSTER_SEQ:
         n->roster_seq = e->seq;
@@ -426,6 +430,9 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
     case TN_COORD_EV_CONNECT_RESULT:
     case TN_COORD_EV_PUNCH:
         on_candidates(n, e, now);
+        break;
+    case TN_COORD_EV_CHECK_RESULT:
+        tn_reach_result(n, e, now);
         break;
     case TN_COORD_EV_LOOKUP_FAILED:
     case TN_COORD_EV_BIND_RESULT:
@@ -481,6 +488,7 @@ void tn_on_network_change(struct tn_node *n, struct tn_now now)
         tn_path_settle(n, i, now);
     }
     n->next_suspect_us = 0;
+    tn_reach_changed_network(n, now);
     tn_overlay_suspect(n, now);
     tn_overlay_drain(n, now);
 }

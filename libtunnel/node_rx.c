@@ -331,5 +331,11 @@ enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn
     }
     if (first == TN_CTL_PUNCH)
         return TN_CONSUMED;
+    if (first == TN_CTL_DIAL) {
+        if (tn_reach_dialled(n, tn_buf_data(b), b->len, now))
+            return TN_CONSUMED;
+        n->counters.drop_auth++;
+        return TN_DROP;
+    }
     return on_wireguard(n, b, &a, peer);
 }

@@ -40,6 +40,7 @@ void tn_tick(struct tn_node *n, struct tn_now now)
     if (!n->has_coordinator)
         return;
     tn_coord_client_tick(&n->coord, now);
+    tn_reach_tick(n, now);
     tn_overlay_drain(n, now);
 }
 
@@ -65,6 +66,10 @@ uint64_t tn_next_deadline(const struct tn_node *n, const char **name)
         if (coord_at < at) {
             at = coord_at;
             what = row;
+        }
+        if (tn_reach_deadline(n) < at) {
+            at = tn_reach_deadline(n);
+            what = "dial-back";
         }
     }
     if (name)

@@ -27,6 +27,7 @@
 #include "member/invite.h"
 #include "member/roster.h"
 #include "path/cand.h"
+#include "path/reach.h"
 #include "wg/allowed.h"
 
 struct tn_node;
@@ -155,6 +156,8 @@ struct tn_coord_info {
 };
 void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out);
 const char *tn_node_status_text(uint8_t status);
+/* What dial-backs said of our own outside address i; false past the last. */
+bool tn_node_reach(const struct tn_node *n, uint32_t i, struct tn_reach_row *out);
 
 /* Sends a link PING of `size` bytes (at least 32, at most the MTU) by the path in use; TN_EV_PONG
  * with the same token follows, or nothing. Makes a session first where there is none. */
@@ -211,6 +214,7 @@ enum tn_event_kind {
     TN_EV_COORD_RESOLVE, /* no answer for long: look the name up again */
     TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
     TN_EV_UPDATED,       /* status */
+    TN_EV_REACH,         /* addr, token: enum tn_cand_origin, status: enum tn_reach_verdict, new or changed */
 };
 struct tn_event {
     enum tn_event_kind kind;

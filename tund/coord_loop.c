@@ -132,8 +132,12 @@ static void on_datagram(void *ctx, uint8_t way, const struct tn_addr *src, uint8
     struct tn_server_out out[TN_SERVER_OUT_MAX];
     size_t count = tn_server_on_datagram(c->server, way, src, data, len, read_clock(), out);
 
-    for (size_t i = 0; i < count; i++)
-        coord_net_send(&c->net, out[i].port, &out[i].dst, out[i].data, out[i].len);
+    for (size_t i = 0; i < count; i++) {
+        if (out[i].turn)
+            coord_net_dial(&c->net, out[i].port, out[i].turn, &out[i].dst, out[i].data, out[i].len);
+        else
+            coord_net_send(&c->net, out[i].port, &out[i].dst, out[i].data, out[i].len);
+    }
 }
 
 static void on_batch_end(void *ctx)
@@ -331,6 +335,8 @@ static int start_server(struct coord *c, struct why *w)
         return why_set(w, -ENOMEM, "out of memory");
     cfg->store = coord_store_interface(c->store);
     cfg->cards = &tn_card_ops;
+    cfg->dial_from[0] = coord_net_can_dial(&c->net, true);
+    cfg->dial_from[1] = coord_net_can_dial(&c->net, false);
     cfg->relay_bytes_per_s = c->o->relay_rate_bits / 8;
     cfg->relay_burst_bytes = relay_burst(cfg->relay_bytes_per_s);
     err = coord_key_load(&c->state, cfg->private_key, &made, w);

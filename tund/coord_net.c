@@ -88,6 +88,58 @@ void coord_net_send(struct coord_net *n, uint8_t way, const struct tn_addr *to, 
     count_sent(n, udp_send(&n->udp[n->way[way].socket], data, len, to, 0, &n->way[way].local));
 }
 
+/* ---- dial-backs ---- */
+
+static bool has_family(const struct coord_net *n, unsigned socket, bool v4)
+{
+    const struct tn_addr *bind = &n->udp[socket].config.bind;
+
+    return tn_addr_is_zero(bind) || tn_addr_is_v4(bind) == v4;
+}
+
+/* A socket of another address, whose port is the other one as well; -1: there is none. */
+static int other_address(const struct coord_net *n, unsigned socket, bool v4)
+{
+    const struct tn_addr *own = &n->udp[socket].config.bind;
+
+    for (unsigned i = 0; i < n->udp_count && !tn_addr_is_zero(own); i++) {
+        const struct tn_addr *bind = &n->udp[i].config.bind;
+
+        if (i % 2 != socket % 2 && !tn_addr_is_zero(bind) && tn_addr_is_v4(bind) == v4 &&
+            !tn_addr_same_ip(bind, own))
+            return (int)i;
+    }
+    return -1;
+}
+
+void coord_net_dial(struct coord_net *n, uint8_t way, uint8_t turn, const struct tn_addr *to,
+                    const void *data, size_t len)
+{
+    unsigned socket = n->way[way].socket;
+    struct tn_addr local = n->way[way].local;
+    int other = other_address(n, socket, tn_addr_is_v4(to));
+
+    if (turn == TN_DIAL_PORT) {
+        count_sent(n, udp_send(&n->udp[socket ^ 1], data, len, to, 0, &local));
+        return;
+    }
+    if (other < 0)
+        return;
+    local = n->udp[other].config.bind;
+    count_sent(n, udp_send(&n->udp[other], data, len, to, 0, &local));
+}
+
+uint8_t coord_net_can_dial(const struct coord_net *n, bool v4)
+{
+    uint8_t can = 0;
+
+    for (unsigned i = 0; i < n->udp_count; i++) {
+        if (has_family(n, i, v4))
+            can |= TN_DIAL_PORT | (other_address(n, i, v4) >= 0 ? TN_DIAL_ADDRESS : 0);
+    }
+    return can;
+}
+
 /* ---- life ---- */
 
 static int open_one(struct coord_net *n, uv_loop_t *loop, const struct tn_addr *at, struct why *w)

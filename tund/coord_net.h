@@ -54,6 +54,12 @@ void coord_net_close(struct coord_net *n);
 
 void coord_net_send(struct coord_net *n, uint8_t way, const struct tn_addr *to, const void *data,
                     size_t len);
+/* The same, but from a neighbour of the way: TN_DIAL_PORT, the other port of its address;
+ * TN_DIAL_ADDRESS, another address of that family, and there the other port. */
+void coord_net_dial(struct coord_net *n, uint8_t way, uint8_t turn, const struct tn_addr *to,
+                    const void *data, size_t len);
+/* What coord_net_dial can do in a family; bits of enum tn_dial_from. */
+uint8_t coord_net_can_dial(const struct coord_net *n, bool v4);
 
 /* The address and port that socket i is bound to; i below udp_count. Even: main, odd: alternate. */
 struct tn_addr coord_net_bound(const struct coord_net *n, unsigned i);

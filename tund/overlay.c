@@ -178,6 +178,21 @@ static void on_coord(struct overlay *o, const struct tn_event *ev)
     }
 }
 
+/* A port that a gateway says it has mapped, and has not, is worth a warning; what a NAT does is not. */
+static void on_reach(const struct tn_event *ev)
+{
+    char text[ADDR_TEXT_LEN];
+    bool mapped = ev->token == TN_CAND_MAPPED;
+
+    (void)addr_text(&ev->addr, text);
+    if (mapped && ev->status != TN_REACH_OPEN && ev->status != TN_REACH_UNKNOWN)
+        log_warn("the gateway's mapping %s is of no use: dial-backs find it %s", text,
+                 tn_reach_verdict_name(ev->status));
+    else
+        log_info("our %s address %s is %s to unsolicited packets",
+                 tn_cand_origin_name((uint8_t)ev->token), text, tn_reach_verdict_name(ev->status));
+}
+
 static void on_event(void *ctx, const struct tn_event *ev)
 {
     struct overlay *o = ctx;
@@ -208,6 +223,9 @@ static void on_event(void *ctx, const struct tn_event *ev)
         break;
     case TN_EV_UPDATED:
         overlay_on_updated(o, ev->status);
+        break;
+    case TN_EV_REACH:
+        on_reach(ev);
         break;
     case TN_EV_SESSION:
     case TN_EV_PONG:

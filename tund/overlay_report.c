@@ -59,12 +59,27 @@ static json_t *observed_json(const struct tn_coord_info *info)
     return list;
 }
 
+static json_t *reach_json(const struct overlay *o, uint64_t now_us)
+{
+    json_t *list = json_array();
+    struct tn_reach_row row;
+
+    for (uint32_t i = 0; tn_node_reach(o->t->node, i, &row); i++)
+        json_array_append_new(list, json_pack("{s:o,s:s,s:s,s:b,s:o}",
+                                              "address", endpoint_json(&row.addr),
+                                              "origin", tn_cand_origin_name(row.origin),
+                                              "unsolicited", tn_reach_verdict_name(row.verdict),
+                                              "two_addresses", row.sent & TN_REACH_FROM_ADDRESS,
+                                              "checked_s", age_json(row.judged_us, now_us)));
+    return list;
+}
+
 static json_t *self_json(const struct overlay *o, const struct tn_coord_info *info)
 {
     char p4[PREFIX_TEXT_LEN], p6[PREFIX_TEXT_LEN], offloads[IO_DESCRIBE_LEN];
 
     io_describe(o->t->io, offloads, sizeof offloads);
-    return json_pack("{s:s,s:o,s:o,s:s,s:[s,s],s:s,s:i,s:i,s:s,s:o,s:s}",
+    return json_pack("{s:s,s:o,s:o,s:s,s:[s,s],s:s,s:i,s:i,s:s,s:o,s:o,s:s}",
                      "name", o->self.card.cert.name,
                      "id", id_json(o->id),
                      "addresses", addresses_json(&o->self.card),
@@ -75,6 +90,7 @@ static json_t *self_json(const struct overlay *o, const struct tn_coord_info *in
                      "mtu", (int)o->t->mtu,
                      "offloads", offloads,
                      "observed", observed_json(info),
+                     "reach", reach_json(o, tund_now().us),
                      "version", TUND_VERSION);
 }
 

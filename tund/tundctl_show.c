@@ -167,6 +167,33 @@ static void print_self(const json_t *self)
     printf("  offloads   %s\n", show_text(self, "offloads", offloads, sizeof(offloads)));
 }
 
+/* What comes in unasked by each outside address, in words. */
+static void print_reach(const json_t *self)
+{
+    static const struct {
+        const char *verdict, *words;
+    } rows[] = {
+        {"open", "anybody can reach it"},
+        {"restricted", "only addresses that we have sent to can reach it"},
+        {"closed", "only who we have sent to can reach it"},
+        {"elsewhere", "not where the coordinator sees us, so it cannot be checked"},
+    };
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach(json_object_get(self, "reach"), i, row) {
+        char address[64], origin[32], verdict[32];
+
+        show_text(row, "address", address, sizeof(address));
+        show_text(row, "origin", origin, sizeof(origin));
+        show_text(row, "unsolicited", verdict, sizeof(verdict));
+        for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+            if (strcmp(verdict, rows[k].verdict) == 0)
+                printf("  %s (%s): %s\n", address, origin, rows[k].words);
+        }
+    }
+}
+
 static void print_coordinator(const json_t *c, const json_t *self)
 {
     const json_t *observed = json_object_get(self, "observed"), *address;
@@ -201,6 +228,7 @@ int tundctl_status(const struct args *a)
         self = json_object_get(status, "self");
         print_self(self);
         print_coordinator(json_object_get(status, "coordinator"), self);
+        print_reach(self);
         putchar('\n');
         print_peers(json_object_get(status, "peers"));
     }

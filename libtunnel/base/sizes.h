@@ -39,5 +39,8 @@
 #ifndef TN_PATHS_PER_FAMILY
 #define TN_PATHS_PER_FAMILY TN_SIZE(8, 0)
 #endif
+#ifndef TN_REACH_MAX
+#define TN_REACH_MAX TN_SIZE(8, 1) /* own outside addresses to be dialled back; by the relay alone, none is */
+#endif
 
 #endif

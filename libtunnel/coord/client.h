@@ -40,6 +40,7 @@ enum tn_coord_event_kind {
     TN_COORD_EV_CONNECT_RESULT, /* identity, status, delay_ms, cand */
     TN_COORD_EV_PUNCH,          /* identity (a peer wants to connect), delay_ms, cand */
     TN_COORD_EV_BIND_RESULT,    /* identity, channel, status */
+    TN_COORD_EV_CHECK_RESULT,   /* seq: the nonce; status; from: which dial-backs were sent */
 };
 
 enum tn_coord_reason {
@@ -54,12 +55,10 @@ struct tn_coord_event {
     enum tn_coord_reason reason;
     uint8_t status; /* enum tn_status; TN_STATUS_NO_ANSWER: given up */
     bool of_lookup; /* CARD: answers a lookup, whose token is set; else from sync */
-    uint16_t channel;
-    uint16_t delay_ms;
-    uint32_t token; /* of the lookup */
-    uint32_t rtt_us;
-    uint64_t seq;
-    uint64_t unix_s;
+    uint16_t channel, delay_ms;
+    uint8_t from; /* bits of enum tn_dial_from */
+    uint32_t token, rtt_us; /* token: of the lookup */
+    uint64_t seq, unix_s;
     struct tn_addr addr;
     uint8_t identity[32];
     const uint8_t *card; /* borrowed from on_datagram's buffer until the next push, as is `cand` */
@@ -81,9 +80,7 @@ struct tn_coord_client_config {
 /* A request that is repeated until answered. */
 struct tn_coord_request {
     uint8_t type; /* 0: free */
-    uint8_t by;
-    uint8_t key_len;
-    uint8_t tries;
+    uint8_t by, key_len, tries;
     uint16_t id;
     bool failed;    /* given up: an event with `status` is owed */
     uint8_t status;
@@ -243,6 +240,9 @@ TN_MUST_CHECK int tn_coord_client_connect(struct tn_coord_client *c, const uint8
  * TN_ENOSPC: the table is full. */
 TN_MUST_CHECK int tn_coord_client_bind(struct tn_coord_client *c, const uint8_t identity[32],
                                        uint16_t *channel, struct tn_now now);
+/* Dial-backs to an address of our own; `from`: bits of enum tn_dial_from. TN_ENOSPC as above. */
+TN_MUST_CHECK int tn_coord_client_check(struct tn_coord_client *c, uint64_t nonce, uint8_t from,
+                                        const struct tn_addr *addr, struct tn_now now);
 void tn_coord_client_unbind(struct tn_coord_client *c, uint16_t channel);
 
 #endif

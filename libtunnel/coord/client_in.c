@@ -46,6 +46,9 @@ static bool take_failure(struct tn_coord_client *c, struct tn_coord_event *out)
         } else if (q->type == TN_MSG_SYNC) {
             out->kind = TN_COORD_EV_SYNC_DONE;
             out->seq = q->seq;
+        } else if (q->type == TN_MSG_CHECK) {
+            out->kind = TN_COORD_EV_CHECK_RESULT;
+            out->seq = q->seq;
         } else {
             out->kind = TN_COORD_EV_CONNECT_RESULT;
             memcpy(out->identity, q->key, 32);
@@ -233,6 +236,11 @@ static int on_answer(struct tn_coord_client *c, const struct tn_msg *m, struct t
         e->card = m->card;
         e->card_len = m->card_len;
         break;
+    case TN_MSG_CHECK:
+        e = tn_coord_event(c, TN_COORD_EV_CHECK_RESULT);
+        e->seq = q->seq;
+        e->from = m->from;
+        break;
     default:
         e = tn_coord_event(c, TN_COORD_EV_CONNECT_RESULT);
         memcpy(e->identity, q->key, 32);
@@ -265,6 +273,7 @@ static int on_message(struct tn_coord_client *c, uint8_t family, const struct tn
     case TN_MSG_LOOKUP | TN_MSG_ANSWER:
     case TN_MSG_SYNC | TN_MSG_ANSWER:
     case TN_MSG_CONNECT | TN_MSG_ANSWER:
+    case TN_MSG_CHECK | TN_MSG_ANSWER:
         return on_answer(c, m, now);
     case TN_MSG_PUNCH:
         e = tn_coord_event(c, TN_COORD_EV_PUNCH);

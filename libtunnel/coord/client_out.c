@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "../base/bytes.h"
+
 #define SILENT_TRIES 2
 #define RELAY_SILENCE_US TN_S(2)
 
@@ -97,6 +99,19 @@ static void sent(struct tn_coord_client *c, struct tn_coord_request *q, struct t
     q->due_us = now.us + wait;
 }
 
+/* An address is dialled from where its family is at home. The coordinator takes the family of the
+ * latest message for ours, so a PING on our own follows. */
+static uint8_t family_for(struct tn_coord_client *c, const struct tn_msg *m, struct tn_now now)
+{
+    uint8_t family = tn_coord_family(&m->observed);
+
+    if (m->type != TN_MSG_CHECK || family == c->home || tn_addr_is_zero(&c->server[family]))
+        return c->home;
+    c->ping[c->home].tries = 0;
+    c->ping[c->home].due_us = now.us;
+    return family;
+}
+
 static size_t write_request(struct tn_coord_client *c, struct tn_coord_request *q,
                             struct tn_now now, uint8_t *out, size_t cap, struct tn_addr *dst)
 {
@@ -117,13 +132,18 @@ static size_t write_request(struct tn_coord_client *c, struct tn_coord_request *
     case TN_MSG_SYNC:
         m.seq = q->seq;
         break;
+    case TN_MSG_CHECK:
+        tn_put_be64(m.nonce, q->seq);
+        m.from = q->by;
+        tn_addr_decode(q->key, &m.observed);
+        break;
     default: /* CONNECT and CANDIDATES */
         memcpy(m.identity, q->key, 32);
         memcpy(m.cand, c->cand, c->cand_count * sizeof(c->cand[0]));
         m.cand_count = c->cand_count;
         break;
     }
-    return write_data(c, c->home, &m, now, out, cap, dst);
+    return write_data(c, family_for(c, &m, now), &m, now, out, cap, dst);
 }
 
 static size_t write_bind(struct tn_coord_client *c, struct tn_now now, uint8_t *out, size_t cap,

@@ -3,7 +3,7 @@
  *
  * JOIN, UPDATE, CANDIDATES and BIND are wishes about a state, so they stay until
  * the coordinator has answered, over any number of sessions; whether it lives
- * is for PING to find out. LOOKUP, SYNC and CONNECT are questions: after six
+ * is for PING to find out. LOOKUP, SYNC, CONNECT and CHECK are questions: after six
  * tries, or when the session is lost, they fail with TN_STATUS_NO_ANSWER.
  *
  * What is refused with "not a member" while a JOIN is under way waits for its
@@ -234,6 +234,15 @@ int tn_coord_client_connect(struct tn_coord_client *c, const uint8_t identity[32
                             struct tn_now now)
 {
     return ask(c, TN_MSG_CONNECT, 0, identity, 32, 0, 0, now);
+}
+
+int tn_coord_client_check(struct tn_coord_client *c, uint64_t nonce, uint8_t from,
+                          const struct tn_addr *addr, struct tn_now now)
+{
+    uint8_t key[TN_ADDR_WIRE_LEN];
+
+    tn_addr_encode(addr, key);
+    return ask(c, TN_MSG_CHECK, from, key, sizeof(key), 0, nonce, now);
 }
 
 int tn_coord_client_bind(struct tn_coord_client *c, const uint8_t identity[32], uint16_t *channel,

@@ -32,6 +32,7 @@ const char *tn_status_text(uint8_t status)
         [TN_STATUS_STORE] = "the coordinator could not store it",
         [TN_STATUS_CLOCK] = ("this machine's clock is wrong: it is past the invite's end, or more "
                              "than a day ahead of the coordinator's"),
+        [TN_STATUS_ELSEWHERE] = "the address is not where the coordinator sees this machine",
     };
 
     _Static_assert(sizeof(text) / sizeof(text[0]) == TN_STATUS_COUNT, "a text for each status");
@@ -44,6 +45,32 @@ bool tn_ctl_is_control(const uint8_t *datagram, size_t len)
 {
     return len >= 2 && datagram[0] >= TN_CTL_INIT && datagram[0] <= TN_CTL_RELAY &&
            datagram[1] == TN_CTL_VERSION;
+}
+
+void tn_ctl_dial_encode(uint8_t from, const uint8_t nonce[TN_DIAL_NONCE_LEN],
+                        uint8_t out[TN_CTL_DIAL_LEN])
+{
+    out[0] = TN_CTL_DIAL;
+    out[1] = TN_CTL_VERSION;
+    out[2] = from;
+    out[3] = 0;
+    memcpy(out + 4, nonce, TN_DIAL_NONCE_LEN);
+}
+
+static bool is_one_dial(uint8_t from)
+{
+    return from == TN_DIAL_SAME || from == TN_DIAL_PORT || from == TN_DIAL_ADDRESS;
+}
+
+bool tn_ctl_dial_decode(const uint8_t *datagram, size_t len, uint8_t *from,
+                        uint8_t nonce[TN_DIAL_NONCE_LEN])
+{
+    if (len != TN_CTL_DIAL_LEN || datagram[0] != TN_CTL_DIAL || datagram[1] != TN_CTL_VERSION ||
+        !is_one_dial(datagram[2]) || datagram[3])
+        return false;
+    *from = datagram[2];
+    memcpy(nonce, datagram + 4, TN_DIAL_NONCE_LEN);
+    return true;
 }
 
 static void write_addr(struct tn_writer *w, const struct tn_addr *a)
@@ -100,6 +127,40 @@ static void read_key(struct tn_reader *r, struct tn_msg *m)
     m->key = tn_read_view(r, m->key_len);
 }
 
+static void write_check(struct tn_writer *w, const struct tn_msg *m)
+{
+    size_t padding = TN_MSG_CHECK_BODY_LEN - TN_DIAL_NONCE_LEN - TN_ADDR_WIRE_LEN - 1;
+    uint8_t *at;
+
+    tn_write_bytes(w, m->nonce, TN_DIAL_NONCE_LEN);
+    write_addr(w, &m->observed);
+    tn_write_u8(w, m->from);
+    at = tn_write_room(w, padding);
+    if (at)
+        memset(at, 0, padding);
+}
+
+static void read_check(struct tn_reader *r, struct tn_msg *m)
+{
+    tn_read_bytes(r, m->nonce, TN_DIAL_NONCE_LEN);
+    read_addr(r, &m->observed);
+    m->from = tn_read_u8(r);
+    if (!m->from || m->from > TN_DIAL_ALL)
+        tn_reader_fail(r);
+    for (size_t i = TN_DIAL_NONCE_LEN + TN_ADDR_WIRE_LEN + 1; i < TN_MSG_CHECK_BODY_LEN; i++) {
+        if (tn_read_u8(r))
+            tn_reader_fail(r);
+    }
+}
+
+/* Which were sent: any of them, or none. */
+static void read_sent(struct tn_reader *r, struct tn_msg *m)
+{
+    m->from = tn_read_u8(r);
+    if (m->from > TN_DIAL_ALL)
+        tn_reader_fail(r);
+}
+
 static uint16_t read_channel(struct tn_reader *r)
 {
     uint16_t channel = tn_read_u16(r);
@@ -132,8 +193,32 @@ static bool is_fit_to_encode(const struct tn_msg *m)
     case TN_MSG_BIND:
     case TN_MSG_BIND | TN_MSG_ANSWER:
         return m->channel != 0;
+    case TN_MSG_CHECK:
+        return m->from && m->from <= TN_DIAL_ALL;
+    case TN_MSG_CHECK | TN_MSG_ANSWER:
+        return m->from <= TN_DIAL_ALL;
     default:
         return true;
+    }
+}
+
+/* Those of the coordinator's own accord, and those without a store behind them. */
+static bool write_rest(struct tn_writer *w, const struct tn_msg *m)
+{
+    switch (m->type) {
+    case TN_MSG_PUNCH:
+        tn_write_bytes(w, m->identity, 32);
+        tn_write_u16(w, m->delay_ms);
+        tn_candlist_write(w, m->cand, m->cand_count);
+        return true;
+    case TN_MSG_CHECK:
+        write_check(w, m);
+        return true;
+    case TN_MSG_CHECK | TN_MSG_ANSWER:
+        tn_write_u8(w, m->from);
+        return true;
+    default:
+        return m->type == TN_MSG_BYE;
     }
 }
 
@@ -190,13 +275,8 @@ static bool write_body(struct tn_writer *w, const struct tn_msg *m)
         if (m->type == TN_MSG_BIND)
             tn_write_bytes(w, m->identity, 32);
         return true;
-    case TN_MSG_PUNCH:
-        tn_write_bytes(w, m->identity, 32);
-        tn_write_u16(w, m->delay_ms);
-        tn_candlist_write(w, m->cand, m->cand_count);
-        return true;
     default:
-        return m->type == TN_MSG_BYE;
+        return write_rest(w, m);
     }
 }
 
@@ -204,7 +284,8 @@ static bool is_known_answer(uint8_t type)
 {
     uint8_t request = type & (uint8_t)~TN_MSG_ANSWER;
 
-    return (type & TN_MSG_ANSWER) && request >= TN_MSG_PING && request <= TN_MSG_UPDATE;
+    return (type & TN_MSG_ANSWER) && request >= TN_MSG_PING && request <= TN_MSG_CHECK &&
+           request != TN_MSG_BYE;
 }
 
 int tn_msg_encode(const struct tn_msg *m, uint8_t *out, size_t cap, size_t *len)
@@ -223,6 +304,25 @@ int tn_msg_encode(const struct tn_msg *m, uint8_t *out, size_t cap, size_t *len)
         return TN_ENOSPC;
     *len = w.len;
     return 0;
+}
+
+static void read_rest(struct tn_reader *r, struct tn_msg *m)
+{
+    switch (m->type) {
+    case TN_MSG_PUNCH:
+        tn_read_bytes(r, m->identity, 32);
+        m->delay_ms = tn_read_u16(r);
+        read_cands(r, m, TN_CANDLIST_MAX);
+        break;
+    case TN_MSG_CHECK:
+        read_check(r, m);
+        break;
+    case TN_MSG_CHECK | TN_MSG_ANSWER:
+        read_sent(r, m);
+        break;
+    default:
+        tn_reader_fail(r);
+    }
 }
 
 static void read_body(struct tn_reader *r, struct tn_msg *m)
@@ -277,13 +377,8 @@ static void read_body(struct tn_reader *r, struct tn_msg *m)
     case TN_MSG_BIND | TN_MSG_ANSWER:
         m->channel = read_channel(r);
         break;
-    case TN_MSG_PUNCH:
-        tn_read_bytes(r, m->identity, 32);
-        m->delay_ms = tn_read_u16(r);
-        read_cands(r, m, TN_CANDLIST_MAX);
-        break;
     default:
-        tn_reader_fail(r);
+        read_rest(r, m);
     }
 }
 

@@ -18,6 +18,7 @@
 #define TN_CTL_DATA 0x93
 #define TN_CTL_RELAY 0x94
 #define TN_CTL_PUNCH 0x95
+#define TN_CTL_DIAL 0x96
 #define TN_CTL_VERSION 0x01
 
 /* Datagram sizes, bytes. */
@@ -29,6 +30,11 @@
 #define TN_CTL_COOKIE_VALUE_LEN 16
 #define TN_CTL_TAI64N_LEN 12
 #define TN_CTL_RESP_PAYLOAD_LEN 26 /* without the tag */
+#define TN_CTL_DIAL_LEN 12         /* 96 01 from[1] 00 nonce[8] */
+#define TN_DIAL_NONCE_LEN 8
+/* CHECK's body is so long that with IP and UDP headers, of either family, it weighs no less than three
+ * dial-backs and the answer together. */
+#define TN_MSG_CHECK_BODY_LEN 192
 
 /* Largest card, largest message inside DATA (SYNC's answer), largest control datagram. */
 #define TN_MSG_CARD_MAX 511 /* as TN_CARD_MAX_LEN of member/card.h */
@@ -48,6 +54,7 @@ enum tn_msg_type {
     TN_MSG_BIND = 0x07,
     TN_MSG_UPDATE = 0x08,
     TN_MSG_BYE = 0x09, /* not answered: with it the session is over */
+    TN_MSG_CHECK = 0x0a,
     TN_MSG_PUNCH = 0x40,
     TN_MSG_ANSWER = 0x80, /* bit 7: an answer to the request of that type */
 };
@@ -59,7 +66,15 @@ enum tn_msg_by {
     TN_BY_WIREGUARD = 4, /* 32 bytes */
 };
 
-/* On the wire up to TN_STATUS_CLOCK; the last is made by the client itself. */
+/* Where the coordinator dials back from; bits. */
+enum tn_dial_from {
+    TN_DIAL_SAME = 1,    /* the address and port that the request came to */
+    TN_DIAL_PORT = 2,    /* another port of the same address */
+    TN_DIAL_ADDRESS = 4, /* another address */
+    TN_DIAL_ALL = 7,
+};
+
+/* On the wire up to TN_STATUS_ELSEWHERE; the last is made by the client itself. */
 enum tn_status {
     TN_STATUS_OK = 0,
     TN_STATUS_MALFORMED = 1,
@@ -76,6 +91,7 @@ enum tn_status {
     TN_STATUS_TRY_LATER = 12,
     TN_STATUS_STORE = 13,
     TN_STATUS_CLOCK = 14, /* the card says it was made at a time that cannot be */
+    TN_STATUS_ELSEWHERE = 15, /* the address to be checked is not where the request came from */
     TN_STATUS_COUNT,
     TN_STATUS_NO_ANSWER = 255, /* never on the wire: the coordinator did not answer */
 };
@@ -91,7 +107,7 @@ struct tn_msg {
     uint8_t status;
     uint16_t request_id;
     uint32_t rtt_us;         /* PING: last measured, 0 unknown */
-    struct tn_addr observed; /* PING's answer */
+    struct tn_addr observed; /* PING's answer; CHECK: the address to dial */
     uint64_t unix_s;         /* PING's answer: the coordinator's clock, seconds since 1970 */
     uint64_t roster_seq;     /* answers to PING, JOIN and UPDATE; to SYNC: last_seq */
     uint64_t seq;            /* SYNC: after_seq; its answer: seq of the card */
@@ -103,6 +119,8 @@ struct tn_msg {
     uint8_t identity[32]; /* CONNECT, BIND, PUNCH */
     uint16_t channel;     /* BIND and its answer: 1 to 65535 */
     uint16_t delay_ms;    /* CONNECT's answer, PUNCH */
+    uint8_t nonce[TN_DIAL_NONCE_LEN]; /* CHECK */
+    uint8_t from;            /* CHECK: wanted; its answer: sent. Bits of enum tn_dial_from */
     uint8_t cand_count;   /* CANDIDATES, CONNECT, its answer, PUNCH */
     struct tn_cand_wire cand[TN_CANDLIST_MAX]; /* in requests at most TN_CANDLIST_SEND_MAX */
 };
@@ -114,6 +132,13 @@ TN_MUST_CHECK int tn_msg_encode(const struct tn_msg *m, uint8_t *out, size_t cap
 /* Strict: TN_EINVAL for an unknown type or status, a missing byte or one too many. Says nothing on
  * whether an address is fit to be probed. Fields that the type has not are zero. */
 TN_MUST_CHECK int tn_msg_decode(const uint8_t *in, size_t len, struct tn_msg *out);
+
+/* A dial-back: what CHECK asked for, in clear, from one of our sockets (`from` has one bit). */
+void tn_ctl_dial_encode(uint8_t from, const uint8_t nonce[TN_DIAL_NONCE_LEN],
+                        uint8_t out[TN_CTL_DIAL_LEN]);
+/* False: no dial-back. */
+bool tn_ctl_dial_decode(const uint8_t *datagram, size_t len, uint8_t *from,
+                        uint8_t nonce[TN_DIAL_NONCE_LEN]);
 
 /* True for a first byte of 0x90 to 0x94 with the version behind it. */
 bool tn_ctl_is_control(const uint8_t *datagram, size_t len);

@@ -4,6 +4,7 @@
  *   server_data.c     sealed requests, one by one
  *   server_member.c   JOIN, UPDATE, LOOKUP, SYNC: what the store knows
  *   server_connect.c  candidates, and the moment to punch
+ *   server_check.c    dials back, so that a member learns what reaches it
  *   server_relay.c    channels and the frames on them
  *   server_table.c    slots, hash tables and lists of sessions and channels
  *
@@ -62,6 +63,7 @@ void tn_server_emit(struct tn_server_in *in, uint8_t port, const struct tn_addr 
     struct tn_server_out *o = &in->out[in->out_count++];
 
     o->port = port;
+    o->turn = 0;
     o->dst = *dst;
     o->data = data;
     o->len = len;

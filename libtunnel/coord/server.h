@@ -94,12 +94,13 @@ struct tn_server_config {
     uint32_t channels_per_session;  /* 0: 1024 */
     uint32_t tentative_max, guest_max; /* 0: a quarter of the sessions (at least 1) */
     uint32_t handshakes_per_s;      /* from one IPv4 address or IPv6 /64; 0: 20, burst five times that */
+    uint8_t dial_from[2];           /* by family: what `turn` the caller can do, bits of enum tn_dial_from */
 };
 
 #define TN_SERVER_COUNTERS(X)                                                                      \
     X(cookies_sent) X(handshakes) X(sessions_confirmed) X(sessions_replaced) X(sessions_expired)   \
     X(sessions_evicted) X(requests) X(joins) X(updates) X(joins_refused) X(connects)               \
-    X(connects_unreachable) X(punches) X(binds) X(relay_packets) X(relay_bytes)                    \
+    X(connects_unreachable) X(punches) X(binds) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
     X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \
@@ -133,17 +134,19 @@ struct tn_server {
     struct tn_server_gauges gauge;
     struct tn_server_counters counter;
     uint8_t scratch[2][TN_CTL_MAX_LEN];
+    uint8_t dial[3][TN_CTL_DIAL_LEN];
 };
 
 /* A datagram to send. `data` lies in the buffer that was handed in, or in the server; it holds
  * until the next call. */
 struct tn_server_out {
     uint8_t port; /* the socket to send from */
+    uint8_t turn; /* 0, TN_DIAL_PORT or TN_DIAL_ADDRESS: not from there, but from its neighbour */
     struct tn_addr dst;
     uint8_t *data;
     size_t len;
 };
-#define TN_SERVER_OUT_MAX 2
+#define TN_SERVER_OUT_MAX 4
 
 /* TN_EINVAL for sizes that cannot be; TN_EAUTH for a key that cannot be. */
 TN_MUST_CHECK int tn_server_init(struct tn_server *s, const struct tn_server_memory *mem,

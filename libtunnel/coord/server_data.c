@@ -2,7 +2,8 @@
  *
  * A DATA datagram finds its session by index, must open, and only then counts:
  * as a sign of life, for where the member is seen (per family), and as a request.
- * Each is answered by one datagram; CONNECT also pushes a PUNCH to the peer. All
+ * Each is answered by one datagram; CONNECT also pushes a PUNCH to the peer, and CHECK has
+ * up to three dial-backs go before its answer. All
  * requests are idempotent, so nothing is kept about those answered. What a session
  * asks is paid from its budget (a store's read costs more than a PING, a JOIN with
  * its signatures and its commit more still); beyond it there is silence, and the
@@ -17,6 +18,7 @@ static unsigned cost_of(uint8_t type)
     switch (type) {
     case TN_MSG_JOIN:
     case TN_MSG_UPDATE:
+    case TN_MSG_CHECK:
         return 40;
     case TN_MSG_LOOKUP:
     case TN_MSG_SYNC:
@@ -104,6 +106,8 @@ static void handle(struct tn_server *s, struct tn_server_in *in, uint32_t slot,
             tn_server_do_lookup(s, slot, m, &a, &found);
         else if (m->type == TN_MSG_SYNC)
             tn_server_do_sync(s, slot, m, &a, &found);
+        else if (m->type == TN_MSG_CHECK)
+            tn_server_do_check(s, in, m, &a);
         else if (m->type == TN_MSG_CONNECT)
             peer = tn_server_do_connect(s, slot, m, in->now, &a, &punch);
         else
@@ -122,7 +126,7 @@ static void on_request(struct tn_server *s, struct tn_server_in *in, uint32_t sl
     size_t len = in->len - TN_CTL_DATA_OVERHEAD;
     struct tn_msg m, a = {.status = TN_STATUS_MALFORMED};
 
-    if (len < TN_MSG_HEADER_LEN || body[0] < TN_MSG_PING || body[0] > TN_MSG_BYE) {
+    if (len < TN_MSG_HEADER_LEN || body[0] < TN_MSG_PING || body[0] > TN_MSG_CHECK) {
         s->counter.drop_malformed++; /* no request that could be answered */
         return;
     }

@@ -100,6 +100,11 @@ uint32_t tn_server_do_connect(struct tn_server *s, uint32_t slot, const struct t
 /* Keeps those that may be probed. */
 void tn_server_keep_candidates(struct tn_server_session *x, const struct tn_msg *m);
 
+/* ---- server_check.c ---- */
+/* Emits the dial-backs and fills the answer. */
+void tn_server_do_check(struct tn_server *s, struct tn_server_in *in, const struct tn_msg *m,
+                        struct tn_msg *a);
+
 /* ---- server_relay.c ---- */
 void tn_server_do_bind(struct tn_server *s, uint32_t slot, const struct tn_msg *m,
                        struct tn_now now, struct tn_msg *a);

@@ -198,6 +198,56 @@ static void an_answer_leaves_from_the_address_that_was_asked(void **state)
     close_net();
 }
 
+/* Two addresses with two ports each: the neighbours of the way that a member came by. */
+static void dial_backs_leave_from_the_neighbours(void **state)
+{
+    struct coord_options o = {.listen_count = 2};
+    uint8_t control[24] = {0x90, 1}, got[16];
+    struct sockaddr_in from;
+    struct why w;
+    int fd;
+
+    (void)state;
+    memset(&seen, 0, sizeof(seen));
+    assert_true(coord_parse_listen("127.0.0.5", 34780, &o.listen[0]));
+    assert_true(coord_parse_listen("127.0.0.6", 34780, &o.listen[1]));
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(coord_net_open(&net, &loop, &o, &handler, &w), 0);
+    assert_int_equal(coord_net_can_dial(&net, true), TN_DIAL_PORT | TN_DIAL_ADDRESS);
+    assert_int_equal(coord_net_can_dial(&net, false), 0);
+    fd = client(true);
+    for (int i = 0; i < 4; i++) { /* each socket in turn */
+        uint16_t port = (uint16_t)(34780 + i % 2);
+        struct tn_addr to;
+
+        send_to(fd, i / 2 ? "127.0.0.6" : "127.0.0.5", port, control, sizeof(control));
+        run_until_seen(i + 1);
+        to = seen.src;
+        coord_net_dial(&net, seen.way, TN_DIAL_PORT, &to, "port", 4);
+        assert_int_equal(receive(fd, got, sizeof(got), &from), 4);
+        assert_int_equal(ntohl(from.sin_addr.s_addr), 0x7f000005 + i / 2);
+        assert_int_equal(ntohs(from.sin_port), 34780 + !(i % 2));
+        coord_net_dial(&net, seen.way, TN_DIAL_ADDRESS, &to, "address", 7);
+        assert_int_equal(receive(fd, got, sizeof(got), &from), 7);
+        assert_int_equal(ntohl(from.sin_addr.s_addr), 0x7f000005 + !(i / 2));
+        assert_int_equal(ntohs(from.sin_port), 34780 + !(i % 2));
+    }
+    close(fd);
+    close_net();
+}
+
+static void a_coordinator_of_one_address_has_no_other(void **state)
+{
+    (void)state;
+    assert_int_equal(open_net("0.0.0.0:0", 0, NULL), 0);
+    assert_int_equal(coord_net_can_dial(&net, true), TN_DIAL_PORT);
+    close_net();
+    assert_int_equal(open_net("[::]:0", 0, NULL), 0);
+    assert_int_equal(coord_net_can_dial(&net, true), TN_DIAL_PORT);
+    assert_int_equal(coord_net_can_dial(&net, false), TN_DIAL_PORT);
+    close_net();
+}
+
 static void garbage_makes_no_way(void **state)
 {
     uint8_t garbage[8] = {0x55};
@@ -292,6 +342,8 @@ int main(void)
         cmocka_unit_test(both_ports_answer_a_padded_stun_request_with_no_more_than_came),
         cmocka_unit_test(an_unpadded_stun_request_is_met_with_silence),
         cmocka_unit_test(an_answer_leaves_from_the_address_that_was_asked),
+        cmocka_unit_test(dial_backs_leave_from_the_neighbours),
+        cmocka_unit_test(a_coordinator_of_one_address_has_no_other),
         cmocka_unit_test(garbage_makes_no_way),
         cmocka_unit_test(more_own_addresses_than_rows_fall_back_to_the_systems_choice),
         cmocka_unit_test(a_port_in_use_is_named_and_nothing_stays_open),

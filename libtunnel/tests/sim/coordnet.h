@@ -18,7 +18,7 @@
 #define NET_ROWS 24 /* a client's channels */
 #define NET_SESSIONS 32
 #define NET_BUCKETS 32
-#define NET_KINDS (TN_COORD_EV_BIND_RESULT + 1)
+#define NET_KINDS (TN_COORD_EV_CHECK_RESULT + 1)
 #define NET_EPOCH_S 1795000000u /* within the fixture's invites */
 
 struct net_client {

@@ -105,7 +105,9 @@ static void coord_receive(void *ctx, const struct tn_addr *src, const struct tn_
         if (c->tamper && !c->tamper(c->tamper_ctx, c->sim, &out[i]))
             continue;
         c->relayed += relayed;
-        world_send(c->sim->w, c->host, dst->port, &out[i].dst, 0, out[i].data, out[i].len);
+        world_send(c->sim->w, out[i].turn == TN_DIAL_ADDRESS ? c->other_host : c->host,
+                   (uint16_t)(dst->port + (out[i].turn != 0)), &out[i].dst, 0, out[i].data,
+                   out[i].len);
     }
 }
 
@@ -125,6 +127,7 @@ void sim_coordinator_start(struct sim *s)
         .bucket_len = BUCKETS,
     };
     c->server = must(1, sizeof *c->server);
+    cfg.dial_from[0] = TN_DIAL_PORT | (c->other_host >= 0 ? TN_DIAL_ADDRESS : 0);
     memcpy(cfg.private_key, c->private_key, 32);
     tn_rng_bytes(&s->w->rng, cfg.rng_seed, 32);
     check(tn_server_init(c->server, &c->mem, &cfg, s->w->now), "server");
@@ -155,11 +158,24 @@ void sim_add_coordinator(struct sim *s, const char *ip, uint32_t delay_us)
     struct simcoord *c = &s->coord;
 
     c->sim = s;
+    c->other_host = -1;
     tn_memstore_init(&c->store);
     tn_rng_bytes(&s->w->rng, c->private_key, 32);
     tn_x25519_clamp(c->private_key);
     check(tn_x25519_public(c->public_key, c->private_key), "coordinator key");
     c->host = world_add_host(s->w, ip, -1, delay_us, coord_receive, c);
+    sim_coordinator_start(s);
+}
+
+static void nothing_comes_here(void *ctx, const struct tn_addr *src, const struct tn_addr *dst,
+                               uint8_t *data, size_t len)
+{
+}
+
+void sim_add_coordinator_address(struct sim *s, const char *ip, uint32_t delay_us)
+{
+    s->coord.other_host = world_add_host(s->w, ip, -1, delay_us, nothing_comes_here, NULL);
+    sim_coordinator_stop(s);
     sim_coordinator_start(s);
 }
 

@@ -39,14 +39,14 @@ struct simnode {
     uint8_t last[SIM_PACKET_LEN];
     size_t last_len;
     uint64_t last_delivered_us, longest_gap_us;
-    uint64_t events[TN_EV_UPDATED + 1]; /* count by kind */
-    struct tn_event last_event[TN_EV_UPDATED + 1];
+    uint64_t events[TN_EV_REACH + 1]; /* count by kind */
+    struct tn_event last_event[TN_EV_REACH + 1];
     uint64_t direct_at_us, relay_at_us;
 };
 
 struct simcoord {
     struct sim *sim;
-    int host;
+    int host, other_host; /* of its second address; -1: it has none */
     bool up;
     uint8_t private_key[32], public_key[32];
     struct tn_server *server;
@@ -79,6 +79,8 @@ void sim_free(struct sim *s);
 uint64_t sim_seed(uint64_t fallback);
 
 void sim_add_coordinator(struct sim *s, const char *ip, uint32_t delay_us);
+/* Gives it a second address, before any member is there. */
+void sim_add_coordinator_address(struct sim *s, const char *ip, uint32_t delay_us);
 void sim_coordinator_stop(struct sim *s);  /* forgets all but its store */
 void sim_coordinator_start(struct sim *s);
 

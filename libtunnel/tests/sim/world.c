@@ -113,11 +113,35 @@ static void remember_sent(struct world_mapping_row *row, const struct tn_addr *t
     row->sent_to[row->sent_count++ % 16] = *to;
 }
 
+/* The flow of somebody who came in by the mapped port; made when he comes. */
+static struct world_mapping_row *forwarded(struct world *w, struct world_nat *nat,
+                                           const struct tn_addr *remote, bool make)
+{
+    struct world_mapping_row *free_row = NULL;
+
+    for (int i = 0; i < WORLD_MAPPINGS; i++) {
+        struct world_mapping_row *r = &nat->row[i];
+
+        if (!alive(w, nat, r))
+            free_row = r;
+        else if (r->port == nat->forward.port && tn_addr_equal(&r->remote, remote))
+            return r;
+    }
+    if (!make || !free_row)
+        return NULL;
+    *free_row = (struct world_mapping_row){.used = true, .inside = nat->forward.inside,
+                                           .remote = *remote, .port = nat->forward.port,
+                                           .used_us = w->now.us};
+    return free_row;
+}
+
 static bool translate_out(struct world *w, struct world_nat *nat, struct tn_addr *src,
                           const struct tn_addr *dst)
 {
     struct world_mapping_row *row = NULL;
 
+    if (nat->forward.port && tn_addr_equal(src, &nat->forward.inside))
+        row = forwarded(w, nat, dst, false);
     for (int i = 0; i < WORLD_MAPPINGS && !row; i++) {
         struct world_mapping_row *r = &nat->row[i];
 
@@ -152,6 +176,16 @@ static bool passes(const struct world_nat *nat, const struct world_mapping_row *
 static bool translate_in(struct world *w, struct world_nat *nat, const struct tn_addr *src,
                          struct tn_addr *dst)
 {
+    struct world_mapping_row *flow;
+
+    if (nat->forward.port && nat->forward.port == dst->port) {
+        flow = forwarded(w, nat, src, true);
+        if (!flow)
+            return false;
+        flow->used_us = w->now.us;
+        *dst = flow->inside;
+        return true;
+    }
     for (int i = 0; i < WORLD_MAPPINGS; i++) {
         struct world_mapping_row *row = &nat->row[i];
 

@@ -47,6 +47,13 @@ struct world_mapping_row {
     uint32_t sent_count;
 };
 
+/* A port that a gateway was asked to map: whoever sends there reaches the inside, and what the inside
+ * answers leaves by it (RFC 4787 does not say so; every gateway does). */
+struct world_forward {
+    uint16_t port; /* 0: none */
+    struct tn_addr inside;
+};
+
 struct world_nat {
     struct tn_addr ip;
     int parent; /* a carrier's, -1: none */
@@ -54,6 +61,7 @@ struct world_nat {
     enum world_filter filter;
     uint64_t lifetime_us;
     bool hairpin;
+    struct world_forward forward;
     bool spoils; /* unsolicited inbound takes the port away, as bare Linux masquerade does */
     bool blocks_direct; /* passes only what goes to or comes from `exempt` */
     struct tn_addr exempt;

@@ -14,6 +14,10 @@
 #define V4 "00000000000000000000ffff c0000201 0d96" /* 192.0.2.1:3478 */
 #define V6 "20010db8000000000000000000000001 c350"  /* [2001:db8::1]:50000 */
 
+/* 55 bytes of CHECK's padding, of which there are 165 */
+#define ZERO11 "0000000000000000000000"
+#define ZERO55 ZERO11 ZERO11 ZERO11 ZERO11 ZERO11
+
 struct sample {
     const char *name;
     const char *hex;
@@ -47,6 +51,9 @@ static const struct sample samples[] = {
     {"UPDATE's answer", "88 00 0007 000000000000000a"},
     {"PUNCH", "40 00 0000" ID "0014 01 02" V6},
     {"BYE", "09 00 0008"},
+    {"CHECK", "0a 00 0009 c0c1c2c3c4c5c6c7" V4 "06" ZERO55 ZERO55 ZERO55},
+    {"CHECK's answer", "8a 00 0009 02"},
+    {"CHECK refused", "8a 0f 0009"},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 
@@ -168,12 +175,13 @@ static void unknown_types_and_states_are_refused(void **state)
     for (unsigned type = 0; type < 256; type++) {
         in[0] = (uint8_t)type;
         in[1] = TN_STATUS_LIMIT; /* an answer without a body */
-        assert_int_equal(tn_msg_decode(in, 4, &m), type >= 0x81 && type <= 0x88 ? 0 : TN_EINVAL);
+        assert_int_equal(tn_msg_decode(in, 4, &m),
+                         (type >= 0x81 && type <= 0x88) || type == 0x8a ? 0 : TN_EINVAL);
     }
     in[0] = TN_MSG_JOIN | TN_MSG_ANSWER;
     for (unsigned status = 1; status < 256; status++) {
         in[1] = (uint8_t)status;
-        assert_int_equal(tn_msg_decode(in, 4, &m), status <= 14 ? 0 : TN_EINVAL);
+        assert_int_equal(tn_msg_decode(in, 4, &m), status <= 15 ? 0 : TN_EINVAL);
     }
 }
 
@@ -194,6 +202,11 @@ static void fields_out_of_their_bounds_are_refused(void **state)
         "02 00 0001 02 01" V4,                               /* one of two */
         "06 00 0005" ID "00 00",                             /* a byte behind */
         "86 00 0005 001e 0b",                                /* eleven candidates */
+        "0a 00 0009 c0c1c2c3c4c5c6c7" V4 "00" ZERO55 ZERO55 ZERO55, /* from nowhere */
+        "0a 00 0009 c0c1c2c3c4c5c6c7" V4 "08" ZERO55 ZERO55 ZERO55, /* from who knows where */
+        "0a 00 0009 c0c1c2c3c4c5c6c7" V4 "0101" ZERO55 ZERO55 ZERO11 ZERO11 ZERO11 ZERO11
+        "00000000000000000000",                                     /* padding that says something */
+        "8a 00 0009 08",
         "02 00 0001 09 01" V4 "01" V4 "01" V4 "01" V4 "01" V4 "01" V4 "01" V4 "01" V4 "01" V4,
     };
     uint8_t in[TN_MSG_MAX_LEN + 1] = {TN_MSG_JOIN};
@@ -285,6 +298,26 @@ static void control_datagrams_are_known_by_two_bytes(void **state)
     }
 }
 
+static void a_dial_back_has_the_bytes_of_the_specification(void **state)
+{
+    uint8_t nonce[TN_DIAL_NONCE_LEN], want[TN_CTL_DIAL_LEN], got[TN_CTL_DIAL_LEN + 1], from;
+
+    (void)state;
+    assert_int_equal(unhex(want, sizeof(want), "96 01 04 00 c0c1c2c3c4c5c6c7"), sizeof(want));
+    tn_ctl_dial_encode(TN_DIAL_ADDRESS, want + 4, got);
+    assert_memory_equal(got, want, sizeof(want));
+    assert_true(tn_ctl_dial_decode(got, sizeof(want), &from, nonce));
+    assert_int_equal(from, TN_DIAL_ADDRESS);
+    assert_memory_equal(nonce, want + 4, sizeof(nonce));
+    for (size_t len = 0; len <= sizeof(got); len++)
+        assert_int_equal(tn_ctl_dial_decode(got, len, &from, nonce), len == sizeof(want));
+    for (size_t bit = 0; bit < 32; bit++) { /* the nonce may be any */
+        got[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_false(tn_ctl_dial_decode(got, sizeof(want), &from, nonce));
+        got[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_buffer_that_is_too_small_is_never_overrun),
         cmocka_unit_test(every_status_has_its_own_sentence),
         cmocka_unit_test(control_datagrams_are_known_by_two_bytes),
+        cmocka_unit_test(a_dial_back_has_the_bytes_of_the_specification),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
