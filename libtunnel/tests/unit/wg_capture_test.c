@@ -35,7 +35,7 @@ static int load_keys(void **state)
 {
     FILE *f = open_vectors("wireguard_keys.txt");
     char line[128];
-    char *field[2];
+    char *field[2] = {NULL, NULL};
 
     (void)state;
     while (fgets(line, sizeof(line), f)) {
