@@ -62,6 +62,7 @@ int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
     tn_stamp_init(&n->stamp, cfg->stamp_ns);
     tn_stamp_extend(&n->stamp, cfg->stamp_ceiling_ns);
     tn_allowed_init(&n->allowed, mem->allowed, mem->allowed_cap, mem->allowed_head, mem->peer_cap);
+    tn_frag_init(&n->frags, mem->fragments, mem->fragment_cap);
     tn_sched_init(n);
     n->keepalive_us = cfg->keepalive_us;
     return 0;
@@ -75,6 +76,8 @@ void tn_node_wipe(struct tn_node *n)
         if (mem.peers[i].used)
             tn_wipe(&mem.peers[i], sizeof mem.peers[i]);
     }
+    if (mem.fragments)
+        tn_wipe(mem.fragments, mem.fragment_cap * sizeof *mem.fragments);
     tn_wipe(n, sizeof *n);
 }
 

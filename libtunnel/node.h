@@ -7,6 +7,7 @@
  *   node_rx.c       a datagram's walk in
  *   node_tick.c     deadlines become wishes
  *   node_out.c      wishes become datagrams
+ *   node_small.c    a device's small datagrams: what fits, fragments, answers "too big"
  *   node_path.c     the paths of a member: relay, candidates, link messages
  *   node_overlay.c  membership and the coordinator's answers
  *   node_reach.c    which of our own addresses can be reached unasked
@@ -15,11 +16,13 @@
 #define TN_NODE_H
 
 #include "base/bytes.h"
+#include "base/ip.h"
 #include "base/ct.h"
 #include "base/sizes.h"
 #include "coord/client.h"
 #include "coord/relay.h"
 #include "crypto/crypto.h"
+#include "path/frag.h"
 #include "path/linkmsg.h"
 #include "path/paths.h"
 #include "path/reach.h"
@@ -60,6 +63,7 @@ struct tn_peer {
     uint64_t last_handshake_unix_ns;
     uint64_t tx_bytes, rx_bytes;
     uint16_t keepalive_s;
+    uint16_t mtu; /* of packets that go to it in one piece */
     unsigned wants;
     bool blocked; /* an initiation found no way: it goes as soon as there is one */
 
@@ -69,6 +73,8 @@ struct tn_peer {
 
     /* a member */
     bool is_member;
+    bool is_device;
+    bool small; /* it or we are a device: 1024-byte datagrams, no padding */
     bool suspected;      /* its relay was silent when last looked at */
     bool doubts_session; /* and a new session is still to be asked for */
     bool reachable;
@@ -116,6 +122,8 @@ struct tn_node {
     struct tn_stamp stamp;
     bool stamp_asked; /* TN_EV_STAMP is out and unanswered */
     struct tn_allowed allowed;
+    struct tn_frag_table frags;
+    uint16_t frag_id; /* of the next packet that is split */
     uint32_t slot_mask; /* of an index: these bits are the peer's slot */
     uint32_t heap_len;
     uint32_t ready_head, ready_tail;

@@ -1,9 +1,11 @@
-/* Wishes become datagrams, one a call, in the caller's buffer: first what is
- * ready (responses, cookies), then answers owed (PONG), then the coordinator's
- * control messages, then each peer with something to send, in turn. */
+/* Wishes become datagrams, one a call, in the caller's buffer: first the rest of a
+ * packet that was split, then what is ready (responses, cookies), answers owed (PONG),
+ * the coordinator's control messages, and each peer with something to send, in turn. */
 #include "node.h"
 
 #include <string.h>
+
+#include "node_small.h"
 
 #define STAMP_AHEAD_NS (600ull * 1000000000u) /* a persisted ceiling lasts ten minutes */
 #define STAMP_MARGIN_NS (60ull * 1000000000u)
@@ -150,6 +152,6 @@ static bool poll_peers(struct tn_node *n, struct tn_buf *b, struct tn_now now,
 
 bool tn_poll_out(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route)
 {
-    return poll_outbox(n, b, now, route) || tn_path_poll_pong(n, b, now, route) ||
+    return tn_small_poll_rest(n, b, now, route) || poll_outbox(n, b, now, route) || tn_path_poll_pong(n, b, now, route) ||
            poll_coordinator(n, b, now, route) || poll_peers(n, b, now, route);
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "node_small.h"
+
 static struct tn_peer *member_at(struct tn_node *n, uint32_t peer)
 {
     struct tn_peer *p = tn_peer_at(n, peer);
@@ -115,10 +117,12 @@ void tn_path_on_data_sent(struct tn_node *n, uint32_t peer, size_t len, struct t
 void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
-    struct tn_paths_config cfg = {.mtu = n->mtu};
+    struct tn_paths_config cfg = {0};
 
-    cfg.relay_only = n->roster.members[p->member].card.cert.flags & TN_CERT_DEVICE;
     p->is_member = true;
+    tn_small_start(n, peer);
+    cfg.mtu = p->mtu;
+    cfg.relay_only = p->is_device;
     p->channel = tn_overlay_channel(n, p->member, now);
     tn_paths_init(&p->paths, &cfg, &now);
     tn_paths_set_relay(&p->paths, n->connected && p->channel, &now);
@@ -220,7 +224,7 @@ static bool send_link(struct tn_node *n, uint32_t peer, const struct tn_link_msg
     int err;
 
     b->off = TN_BUF_HEADROOM;
-    if (!p || tn_link_encode(m, tn_buf_data(b), b->cap - b->off - TN_BUF_TAILROOM))
+    if (!p || (p->small && m->size > p->mtu) || tn_link_encode(m, tn_buf_data(b), b->cap - b->off - TN_BUF_TAILROOM))
         return false;
     b->len = m->size;
     err = tn_tx_seal(n, peer, b, false, now);
@@ -306,7 +310,7 @@ bool tn_path_poll_ping(struct tn_node *n, uint32_t peer, struct tn_buf *b, struc
     p->ping.unsent = false;
     p->ping.sent_us = now.us;
     ping.size = p->ping.size;
-    ping.full = ping.size == n->mtu;
+    ping.full = ping.size == p->mtu;
     ping.txid = p->ping.txid;
     return send_uncounted(n, peer, &ping, &way, b, now, route);
 }
@@ -317,7 +321,7 @@ int tn_node_ping(struct tn_node *n, uint32_t peer, uint16_t size, uint32_t token
 
     if (!p)
         return TN_ENOENT;
-    if (size < TN_LINK_MIN_LEN || size > n->mtu)
+    if (size < TN_LINK_MIN_LEN || size > p->mtu)
         return TN_EINVAL;
     p->ping = (struct tn_user_ping){.token = token, .size = size, .unsent = true};
     do
@@ -380,6 +384,8 @@ bool tn_node_peer_info(const struct tn_node *n, uint32_t peer, struct tn_peer_in
         .direct_since_us = p->direct_since_us,
         .time_to_direct_us = p->time_to_direct_us,
         .member = p->is_member ? p->member : TN_NO_PEER,
+        .is_device = p->is_device,
+        .mtu = p->mtu,
         .reachable = p->reachable,
     };
     memcpy(out->public_key, p->hs.remote_static, 32);

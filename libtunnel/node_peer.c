@@ -112,6 +112,7 @@ int tn_node_peer_add(struct tn_node *n, const uint8_t pub[32], struct tn_now now
     p->reachable = true;
     p->heap_at = TN_NO_PEER;
     p->member = TN_NO_PEER;
+    p->mtu = n->mtu;
     tn_noise_init(&p->hs, &n->local, pub, NULL);
     tn_keys_init(&p->keys);
     tn_timers_init(&p->timers);
@@ -131,6 +132,7 @@ void tn_node_peer_remove(struct tn_node *n, uint32_t peer)
     tn_sched_remove(n, peer);
     tn_table_remove(n, peer);
     tn_allowed_remove_by_peer(&n->allowed, peer);
+    tn_frag_forget(&n->frags, peer);
     tn_wipe(p, sizeof *p);
     p->heap_at = TN_NO_PEER;
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "node_small.h"
+
 struct arrival {
     struct tn_now now;
     struct tn_way way;
@@ -173,25 +175,10 @@ static void on_cookie(struct tn_node *n, const struct arrival *a)
 
 /* ---- data ---- */
 
-/* The packet's own length, without WireGuard's padding; 0 where its header lies. */
-static size_t inner_len(const uint8_t *ip, size_t len)
-{
-    size_t total = 0;
-
-    if (len >= 20 && ip[0] >> 4 == 4) {
-        total = tn_get_be16(ip + 2);
-        if (total < 20)
-            total = 0;
-    } else if (len >= 40 && ip[0] >> 4 == 6) {
-        total = 40u + tn_get_be16(ip + 4);
-    }
-    return total <= len ? total : 0;
-}
-
 static enum tn_verdict deliver(struct tn_node *n, uint32_t peer, struct tn_buf *b)
 {
     const uint8_t *ip = tn_buf_data(b);
-    size_t len = inner_len(ip, b->len);
+    size_t len = tn_ip_len(ip, b->len); /* without WireGuard's padding */
     uint32_t owner;
 
     if (!len) {
@@ -209,6 +196,11 @@ static enum tn_verdict deliver(struct tn_node *n, uint32_t peer, struct tn_buf *
     return TN_DELIVER;
 }
 
+static bool is_fragment(const struct tn_buf *b)
+{
+    return b->len && *tn_buf_data(b) == TN_LINK_FRAGMENT;
+}
+
 static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_buf *b,
                                   const struct arrival *a)
 {
@@ -216,11 +208,13 @@ static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_bu
 
     if (!b->len)
         return TN_CONSUMED; /* a keepalive */
-    if (p->is_member && tn_link_is_message(tn_buf_data(b), b->len)) {
+    if (p->is_member && tn_link_is_message(tn_buf_data(b), b->len) && !is_fragment(b)) {
         tn_path_on_link(n, peer, &a->way, tn_buf_data(b), b->len, a->now);
         return TN_CONSUMED;
     }
     tn_timers_data_received(&p->timers, a->now.us);
+    if (p->is_member && is_fragment(b) && !tn_small_join(n, peer, b, a->now))
+        return TN_CONSUMED;
     return deliver(n, peer, b);
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "node_small.h"
+
 static uint32_t owner_of(struct tn_node *n, const struct tn_buf *b, struct tn_now now)
 {
     const uint8_t *ip = tn_buf_data(b);
@@ -59,10 +61,11 @@ int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, stru
     return tn_coord_client_push_relay(&n->coord, p->channel, b, &route->to, now);
 }
 
-/* Padding hides the packet's exact length (paper, 5.4.6); tail room was promised by the caller. */
-static int pad(const struct tn_node *n, struct tn_buf *b)
+/* Padding hides the packet's exact length (paper, 5.4.6); tail room was promised by the caller. A device
+ * pays for each byte: where one is concerned, none is added. */
+static int pad(const struct tn_node *n, const struct tn_peer *p, struct tn_buf *b)
 {
-    size_t zeros = tn_wg_padding(b->len, n->mtu);
+    size_t zeros = p->small ? 0 : tn_wg_padding(b->len, n->mtu);
 
     if (tn_buf_tailroom(b) < zeros + TN_TAG_LEN)
         return TN_ENOSPC;
@@ -82,7 +85,7 @@ int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data,
 
     if (!kp)
         return TN_ENOKEY;
-    err = pad(n, b);
+    err = pad(n, p, b);
     if (!err)
         err = tn_keys_plan_send(kp, now.us, &counter, &wants_rekey);
     if (err)
@@ -119,13 +122,19 @@ enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
     if (slot == TN_NO_PEER)
         return TN_DROP;
     *peer = slot;
+    if (n->mem.peers[slot].small)
+        verdict = tn_small_check(n, slot, b);
+    if (verdict != TN_SEND)
+        return verdict;
     tn_path_on_data_sent(n, slot, b->len, now);
     if (!tn_keys_for_sending(&n->mem.peers[slot].keys, now.us) || !tn_tx_way(n, slot, now, &way)) {
         tn_tx_want_handshake(n, slot, now);
         verdict = TN_STAGE;
         goto settle;
     }
-    if (tn_tx_seal(n, slot, b, true, now) || tn_tx_route(n, slot, &way, b, now, route)) {
+    if ((b->len > n->mem.peers[slot].mtu && n->mem.peers[slot].small &&
+         tn_small_split(n, slot, b, now)) ||
+        tn_tx_seal(n, slot, b, true, now) || tn_tx_route(n, slot, &way, b, now, route)) {
         n->counters.drop_no_session++;
         verdict = TN_DROP;
     }

@@ -23,10 +23,12 @@
 #include "base/err.h"
 #include "base/now.h"
 #include "coord/relay.h"
+#include "counters.h"
 #include "member/card.h"
 #include "member/invite.h"
 #include "member/roster.h"
 #include "path/cand.h"
+#include "path/frag.h"
 #include "path/reach.h"
 #include "wg/allowed.h"
 
@@ -50,6 +52,8 @@ struct tn_node_memory {
     uint32_t member_cap;
     struct tn_relay_channel *channels; /* overlay only: one for each member that may be relayed to */
     uint32_t channel_cap;              /* at most 65535 */
+    struct tn_frag_row *fragments; /* packets from and to devices, in halves; may be NULL */
+    uint32_t fragment_cap;
 };
 
 struct tn_node_config {
@@ -111,6 +115,8 @@ struct tn_peer_info {
     uint64_t direct_since_us;  /* monotonic; 0: not direct */
     uint32_t time_to_direct_us; /* from the first wish for a path to the last move to direct; 0 unknown */
     uint32_t member;           /* index for tn_node_member, or TN_NO_PEER for a plain peer */
+    bool is_device;
+    uint16_t mtu;              /* of IPv4 packets to it; IPv6 has 1280 where this is less */
     bool reachable;            /* false: the coordinator said unreachable, last time asked */
 };
 /* False for an empty slot. */
@@ -159,7 +165,7 @@ const char *tn_node_status_text(uint8_t status);
 /* What dial-backs said of our own outside address i; false past the last. */
 bool tn_node_reach(const struct tn_node *n, uint32_t i, struct tn_reach_row *out);
 
-/* Sends a link PING of `size` bytes (at least 32, at most the MTU) by the path in use; TN_EV_PONG
+/* Sends a link PING of `size` bytes (at least 32, at most the peer's MTU) by the path in use; TN_EV_PONG
  * with the same token follows, or nothing. Makes a session first where there is none. */
 TN_MUST_CHECK int tn_node_ping(struct tn_node *n, uint32_t peer, uint16_t size, uint32_t token,
                                struct tn_now now);
@@ -175,14 +181,18 @@ enum tn_verdict {
     TN_DROP,     /* nothing to do with it; counted by reason */
     TN_SEND,     /* buf is a datagram for `route` */
     TN_STAGE,    /* no session yet: keep the packet for `peer` until TN_EV_SESSION */
-    TN_DELIVER,  /* buf is an inner IP packet from `peer` for the TUN */
+    TN_DELIVER,  /* buf is an inner IP packet for the TUN, from `peer`, or ICMP that answers the packet */
     TN_CONSUMED, /* ours; poll for what follows */
 };
 
-/* An IP packet from the TUN, with TN_BUF_HEADROOM before and TN_BUF_TAILROOM behind it. */
+/* An IP packet from the TUN, with TN_BUF_HEADROOM before and TN_BUF_TAILROOM behind it. One that is
+ * too big for its peer becomes the ICMP error to its sender (TN_DELIVER), or the first of two
+ * fragments (TN_SEND): then tn_has_rest, and the second comes from tn_poll_out, best at once. */
 enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now now,
                             struct tn_route *route, uint32_t *peer);
-/* A datagram from `src`. STUN is not for the node: the programs that speak it look first. */
+bool tn_has_rest(const struct tn_node *n);
+/* A datagram from `src`; no STUN: the programs that speak it look first. What came in fragments is
+ * delivered in the node's own memory, until the next call. */
 enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
                             struct tn_now now, uint32_t *peer);
 /* The next datagram to send, built in b (cap at least 2048; off and len are set). False: none. */
@@ -229,14 +239,6 @@ bool tn_poll_event(struct tn_node *n, struct tn_event *out);
 
 /* ---- counters ---- */
 
-#define TN_COUNTERS(X)                                                                             \
-    X(tx_packets) X(rx_packets) X(tx_relay) X(rx_relay) X(handshakes) X(drop_malformed)            \
-    X(drop_no_route) X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_source) X(drop_load)
-struct tn_counters {
-#define TN_COUNTER_FIELD(name) uint64_t name;
-    TN_COUNTERS(TN_COUNTER_FIELD)
-#undef TN_COUNTER_FIELD
-};
 const struct tn_counters *tn_node_counters(const struct tn_node *n);
 
 #endif

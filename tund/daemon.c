@@ -29,6 +29,7 @@
 #define MTU_OVERLAY 1400
 #define ALLOWED_PER_PEER 8
 #define CHANNEL_MAX 65535u
+#define FRAGMENTS 64 /* packets under way in halves, from and to devices */
 #define CLOCK_FLOOR_S 1704067200u /* 2024-01-01: before that, the clock was never set */
 #define PACKET_MEM_LEN (TN_BUF_HEADROOM + TUN_PACKET_MAX + TN_BUF_TAILROOM)
 
@@ -73,7 +74,7 @@ static uint32_t table_len(uint32_t peers)
 static int alloc_node(struct tund *t)
 {
     struct tn_node_memory *m = &t->mem;
-    size_t total = 0, node, peers, heap, table, allowed, head, members, channels;
+    size_t total = 0, node, peers, heap, table, allowed, head, members, channels, fragments;
     int locked;
     uint8_t *base;
 
@@ -89,6 +90,8 @@ static int alloc_node(struct tund *t)
     allowed = place(&total, m->allowed_cap, sizeof *m->allowed);
     members = place(&total, m->member_cap, sizeof *m->members);
     channels = place(&total, m->channel_cap, sizeof *m->channels);
+    m->fragment_cap = m->member_cap ? FRAGMENTS : 0;
+    fragments = place(&total, m->fragment_cap, sizeof *m->fragments);
     base = secure_alloc(total, &locked);
     if (!base)
         return tund_fail(t, -ENOMEM, "no memory for %u peers; give a smaller --peers", m->peer_cap);
@@ -104,6 +107,7 @@ static int alloc_node(struct tund *t)
     m->allowed_head = (uint32_t *)(base + head);
     m->members = m->member_cap ? (struct tn_member *)(base + members) : NULL;
     m->channels = m->channel_cap ? (struct tn_relay_channel *)(base + channels) : NULL;
+    m->fragments = m->fragment_cap ? (struct tn_frag_row *)(base + fragments) : NULL;
     return 0;
 }
 

@@ -110,7 +110,20 @@ static bool drain_out(struct tund *t, struct tn_now now)
     return any;
 }
 
-/* An inner packet on its way. False: it was staged. */
+/* To the TUN. `lent`: the memory is needed again before the next flush. */
+static void deliver(struct tund *t, const struct tn_buf *b, bool lent)
+{
+    int err = io_write(t->io, b);
+
+    /* EIO: the interface is down. The packet is lost, as it would be on a link that is down. */
+    if (err)
+        log_trace("to %s: %s", t->ifname, strerror(-err));
+    if (lent)
+        io_flush(t->io);
+}
+
+/* An inner packet on its way, in one datagram or two, or the answer that it is too big. False: it
+ * was staged. */
 static bool push_packet(struct tund *t, struct tn_buf *b, struct tn_now now)
 {
     struct tn_route route;
@@ -119,6 +132,11 @@ static bool push_packet(struct tund *t, struct tn_buf *b, struct tn_now now)
     switch (tn_from_tun(t->node, b, now, &route, &peer)) {
     case TN_SEND:
         send_datagram(t, b, &route);
+        if (tn_has_rest(t->node))
+            drain_out(t, now);
+        return true;
+    case TN_DELIVER:
+        deliver(t, b, true);
         return true;
     case TN_STAGE:
         stage_push(&t->stage, peer, tn_buf_data(b), b->len);
@@ -187,19 +205,11 @@ void tund_pump(struct tund *t)
 
 /* ---- in: UDP ---- */
 
-static void deliver(struct tund *t, const struct tn_buf *b)
-{
-    int err = io_write(t->io, b);
-
-    /* EIO: the interface is down. The packet is lost, as it would be on a link that is down. */
-    if (err)
-        log_trace("to %s: %s", t->ifname, strerror(-err));
-}
-
 static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct udp_source *from)
 {
     struct tund *t = ctx;
     uint32_t peer = TN_NO_PEER;
+    const uint8_t *mem = b->mem;
     enum tn_verdict verdict;
 
     t->answering = from;
@@ -208,7 +218,7 @@ static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct
     if (peer != TN_NO_PEER && verdict != TN_DROP)
         sources_learn(&t->sources, &from->remote, &from->local);
     if (verdict == TN_DELIVER)
-        deliver(t, b);
+        deliver(t, b, b->mem != mem);
     else if (verdict == TN_CONSUMED)
         tund_pump(t);
     t->answering = NULL;

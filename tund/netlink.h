@@ -60,9 +60,11 @@ TN_MUST_CHECK int nl_addr_list(struct nl *n, const char *skip_ifname, struct nl_
 
 /* ---- routes ---- */
 
-/* A route to the prefix through the link, in the main table. Idempotent. mtu 0: the link's. */
+/* A route to the prefix through the link, in the main table. Idempotent. mtu 0: the link's. mss: how
+ * much TCP asks to be sent in one segment; 0: as much as the MTU holds. */
 TN_MUST_CHECK int nl_route_add(struct nl *n, const char *ifname, const struct tn_addr *prefix,
-                               uint8_t bits, const struct tn_addr *prefer_src, uint32_t mtu);
+                               uint8_t bits, const struct tn_addr *prefer_src, uint32_t mtu,
+                               uint32_t mss);
 TN_MUST_CHECK int nl_route_del(struct nl *n, const char *ifname, const struct tn_addr *prefix,
                                uint8_t bits);
 

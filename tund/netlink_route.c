@@ -16,7 +16,7 @@ struct route_request {
     uint8_t kind; /* RTN_* */
     const struct tn_addr *prefix;
     uint8_t bits;
-    uint32_t ifindex, metric, mtu;
+    uint32_t ifindex, metric, mtu, mss;
     const struct tn_addr *prefer_src;
 };
 
@@ -54,13 +54,15 @@ static int change_route(struct nl *n, const struct route_request *r)
     if (r->mtu) {
         metrics = nl_msg_begin(&m, RTA_METRICS);
         nl_msg_attr_u32(&m, RTAX_MTU, r->mtu);
+        if (r->mss)
+            nl_msg_attr_u32(&m, RTAX_ADVMSS, r->mss);
         nl_msg_end(&m, metrics);
     }
     return nl_call(n, &m);
 }
 
 int nl_route_add(struct nl *n, const char *ifname, const struct tn_addr *prefix, uint8_t bits,
-                 const struct tn_addr *prefer_src, uint32_t mtu)
+                 const struct tn_addr *prefer_src, uint32_t mtu, uint32_t mss)
 {
     struct route_request r = {.type = RTM_NEWROUTE,
                               .flags = NLM_F_CREATE | NLM_F_REPLACE,
@@ -69,6 +71,7 @@ int nl_route_add(struct nl *n, const char *ifname, const struct tn_addr *prefix,
                               .bits = bits,
                               .ifindex = nl_link_index(ifname),
                               .mtu = mtu,
+                              .mss = mss,
                               .prefer_src = prefer_src};
 
     return r.ifindex ? change_route(n, &r) : -ENODEV;

@@ -212,6 +212,7 @@ static void on_event(void *ctx, const struct tn_event *ev)
         break;
     case TN_EV_MEMBER:
         overlay_roster_changed(o);
+        overlay_net_member(o, ev->member);
         break;
     case TN_EV_JOINED:
         on_joined(o, ev->status);

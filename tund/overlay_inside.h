@@ -41,6 +41,7 @@ struct overlay {
     uint8_t id[TN_NODE_ID_LEN];
     struct prefix prefix4, prefix6;
     bool net_up; /* addresses and routes are set */
+    bool no_ipv6; /* this host has none */
 
     uint64_t stamp_ceiling_ns; /* as stored */
     uv_timer_t save_timer;
@@ -81,6 +82,8 @@ void overlay_store_joined(struct overlay *o);
 
 TN_MUST_CHECK int overlay_net_start(struct overlay *o, struct why *w);
 void overlay_net_stop(struct overlay *o);
+/* A member's card is new, or has changed: a device has routes of its own. Logs what fails. */
+void overlay_net_member(struct overlay *o, uint32_t member);
 void overlay_set_candidates(struct overlay *o);
 
 /* ---- overlay_coord.c ---- */

@@ -5,6 +5,10 @@
  * interface goes away, packets for members end there and not, in clear, at the
  * default router. It goes only when the daemon is told to stop.
  *
+ * A device takes datagrams of 1024 bytes. Its two addresses have routes of their own, with the
+ * MTU that fits, so TCP and whoever else asks the routes sends what arrives. IPv6 keeps its
+ * 1280 bytes, which the node sends in two fragments; TCP is told to stay below that.
+ *
  * The prefix is checked against the host's other routes at each start, because a
  * machine moves: a laptop's café may use the overlay's prefix. */
 #include "overlay_inside.h"
@@ -16,6 +20,12 @@
 #include "log.h"
 
 #define HOST_ADDRS_MAX 64
+#define IP6_TCP_LEN 60 /* headers of IPv6 and TCP */
+
+static bool is_device(const struct tn_card *card)
+{
+    return (card->cert.flags & TN_CERT_DEVICE) != 0;
+}
 
 static int check_clash(struct overlay *o, struct why *w)
 {
@@ -31,6 +41,19 @@ static int check_clash(struct overlay *o, struct why *w)
     return err;
 }
 
+/* A prefix whose packets are small, or not, through the interface. */
+static int add_route(struct overlay *o, const struct tn_addr *prefix, uint8_t bits,
+                     const struct tn_addr *own, bool small)
+{
+    uint32_t mtu = o->t->mtu < TN_DEVICE_MTU ? o->t->mtu : TN_DEVICE_MTU;
+    bool v4 = tn_addr_is_v4(prefix);
+
+    if (!small)
+        return nl_route_add(&o->t->nl, o->t->ifname, prefix, bits, own, 0, 0);
+    return nl_route_add(&o->t->nl, o->t->ifname, prefix, bits, own, v4 ? mtu : TN_IP6_MIN_MTU,
+                        v4 ? 0 : mtu - IP6_TCP_LEN);
+}
+
 /* Address, route and backstop of one family. */
 static int set_family(struct overlay *o, const struct prefix *p, const struct tn_addr *own)
 {
@@ -40,8 +63,38 @@ static int set_family(struct overlay *o, const struct prefix *p, const struct tn
     if (!err)
         err = nl_backstop_add(nl, &p->addr, p->bits);
     if (!err)
-        err = nl_route_add(nl, o->t->ifname, &p->addr, p->bits, own, 0);
+        err = add_route(o, &p->addr, p->bits, own, is_device(&o->self.card));
     return err;
+}
+
+static void route_device(struct overlay *o, const struct tn_member *m, const struct tn_addr *to,
+                         const struct tn_addr *own)
+{
+    uint8_t bits = tn_addr_is_v4(to) ? 32 : 128;
+    int err;
+
+    if (m->left)
+        err = nl_route_del(&o->t->nl, o->t->ifname, to, bits);
+    else
+        err = add_route(o, to, bits, own, true);
+    if (err && !(m->left && (err == -ESRCH || err == -ENOENT)))
+        log_warn("the route of device %s cannot be changed: %s", m->card.cert.name, strerror(-err));
+}
+
+void overlay_net_member(struct overlay *o, uint32_t member)
+{
+    const struct tn_member *m = tn_node_member(o->t->node, member);
+    struct tn_addr a4, a6, own4 = tn_card_address4(&o->self.card),
+                           own6 = tn_card_address6(&o->self.card);
+
+    if (!m || !o->net_up || !is_device(&m->card) ||
+        !memcmp(m->card.identity, o->self.card.identity, sizeof(m->card.identity)))
+        return;
+    a4 = tn_card_address4(&m->card);
+    a6 = tn_card_address6(&m->card);
+    route_device(o, m, &a4, &own4);
+    if (!o->no_ipv6)
+        route_device(o, m, &a6, &own6);
 }
 
 int overlay_net_start(struct overlay *o, struct why *w)
@@ -67,11 +120,14 @@ int overlay_net_start(struct overlay *o, struct why *w)
     if (err == -EOPNOTSUPP || err == -EACCES || err == -EAFNOSUPPORT) {
         log_warn("this host has no IPv6 (%s): members are reached by their IPv4 addresses only",
                  strerror(-err));
-        return 0;
+        o->no_ipv6 = true;
+        err = 0;
     }
     if (err)
         return why_set(w, err, "cannot set the IPv6 address and route of %s: %s", o->t->ifname,
                        strerror(-err));
+    for (uint32_t i = 0; tn_node_member(o->t->node, i); i++)
+        overlay_net_member(o, i);
     return 0;
 }
 

@@ -244,12 +244,15 @@ void overlay_ping_start(struct overlay *o, struct ctl_conn *c, const struct tn_m
 {
     json_int_t count, interval_ms, size;
     struct overlay_ping *p;
+    struct tn_peer_info info;
+    uint16_t mtu = tn_node_peer_info(o->t->node, peer, &info) ? info.mtu : o->t->mtu;
 
+    tn_wipe(info.psk, sizeof(info.psk));
     if (!take(request, "count", 0, COUNT_MAX, 5, &count) ||
         !take(request, "interval_ms", 10, 3600000, 1000, &interval_ms) ||
-        !take(request, "size", 32, o->t->mtu, 64, &size)) {
+        !take(request, "size", 32, mtu, 64, &size)) {
         ctl_send_error(c, "a ping has 32 to %u bytes, at most %d in a row, 10 ms or more apart",
-                       (unsigned)o->t->mtu, COUNT_MAX);
+                       (unsigned)mtu, COUNT_MAX);
         return;
     }
     p = calloc(1, sizeof(*p));

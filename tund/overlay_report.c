@@ -133,7 +133,7 @@ static json_t *peer_json(const struct overlay *o, const struct tn_member *m, uin
     tn_node_id(id, m->card.identity);
     if (info.last_handshake_unix_ns && info.last_handshake_unix_ns <= now.unix_ns)
         handshake = json_real((double)(now.unix_ns - info.last_handshake_unix_ns) / 1e9);
-    out = json_pack("{s:s,s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b}",
+    out = json_pack("{s:s,s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:i}",
                     "name", m->card.cert.name,
                     "id", id_json(id),
                     "addresses", addresses_json(&m->card),
@@ -145,7 +145,9 @@ static json_t *peer_json(const struct overlay *o, const struct tn_member *m, uin
                     "last_handshake_s", handshake ? handshake : json_null(),
                     "time_to_direct_ms", ms_json(info.time_to_direct_us),
                     "direct_for_s", age_json(info.direct_since_us, now.us),
-                    "reachable", known && info.reachable);
+                    "reachable", known && info.reachable,
+                    "device", (m->card.cert.flags & TN_CERT_DEVICE) != 0,
+                    "mtu", (int)info.mtu);
     return out;
 }
 

@@ -61,6 +61,8 @@ static int open_node(struct bridge *b, const uint8_t rng_seed[32])
         .member_cap = BRIDGE_PEERS + 1,
         .channels = b->channels,
         .channel_cap = BRIDGE_PEERS,
+        .fragments = b->fragments,
+        .fragment_cap = BRIDGE_FRAGMENTS,
     };
     struct tn_node_config cfg = {.mtu = BRIDGE_MTU, .stamp_ns = b->ceiling_ns};
     int err;
@@ -208,6 +210,17 @@ static uint32_t on_the_air(const struct tn_addr *a, size_t len)
     return (uint32_t)len + BRIDGE_IP_UDP_LEN + (tn_addr_is_v4(a) ? 0 : 20);
 }
 
+/* A packet that came in fragments lies in the node's memory; it is answered in ours. */
+static bool take_packet(struct bridge *b)
+{
+    if (b->buf.mem != b->mem) {
+        memcpy(b->mem + TN_BUF_HEADROOM, tn_buf_data(&b->buf), b->buf.len);
+        b->buf = (struct tn_buf){
+            .mem = b->mem, .cap = sizeof b->mem, .off = TN_BUF_HEADROOM, .len = b->buf.len};
+    }
+    return bridge_ip_input(b);
+}
+
 void bridge_on_datagram(struct bridge *b, const struct tn_addr *src, size_t len, uint64_t now_us)
 {
     struct tn_now now = bridge_now(now_us);
@@ -218,7 +231,7 @@ void bridge_on_datagram(struct bridge *b, const struct tn_addr *src, size_t len,
     b->rx_bytes += on_the_air(src, len);
     b->buf.off = TN_BUF_HEADROOM;
     b->buf.len = len;
-    b->ready = tn_from_net(&b->node, &b->buf, src, now, &peer) == TN_DELIVER && bridge_ip_input(b) &&
+    b->ready = tn_from_net(&b->node, &b->buf, src, now, &peer) == TN_DELIVER && take_packet(b) &&
                tn_from_tun(&b->node, &b->buf, now, &b->route, &peer) == TN_SEND;
     drain_events(b);
 }

@@ -41,7 +41,7 @@ struct bridge {
     bool is_member, refused, resolve;
     struct bridge_identity id;
     /* the one buffer */
-    uint8_t mem[TN_BUF_HEADROOM + BRIDGE_DATAGRAM_MAX + TN_BUF_TAILROOM];
+    uint8_t mem[TN_BUF_HEADROOM + TN_FRAG_PACKET_MAX + TN_BUF_TAILROOM];
     struct tn_buf buf;
     bool ready; /* an answer lies in buf, for `route` */
     struct tn_route route;
@@ -60,6 +60,7 @@ struct bridge {
     struct tn_allowed_node allowed[4 * BRIDGE_PEERS];
     struct tn_member members[BRIDGE_PEERS + 1];
     struct tn_relay_channel channels[BRIDGE_PEERS];
+    struct tn_frag_row fragments[BRIDGE_FRAGMENTS];
 };
 
 static inline struct tn_now bridge_now(uint64_t now_us)

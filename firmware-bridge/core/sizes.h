@@ -11,6 +11,9 @@
 #ifndef BRIDGE_UDP_PORTS
 #define BRIDGE_UDP_PORTS 4
 #endif
+#ifndef BRIDGE_FRAGMENTS
+#define BRIDGE_FRAGMENTS 1 /* IPv6 packets of up to 1280 bytes under way in halves */
+#endif
 
 /* The modem of an Electron takes no more in one piece. */
 #define BRIDGE_DATAGRAM_MAX 1024u

@@ -78,7 +78,9 @@ static void a_device_joins_by_invite_and_answers_pings_of_a_laptop(void **state)
     assert_true(ping(&n, 4, 84, TN_S(2)));
     assert_true(ping(&n, 4, BRIDGE_MTU, TN_S(2)));
     assert_true(ping(&n, 6, 104, TN_S(2)));
+    assert_true(ping(&n, 4, TN_DEVICE_MTU, TN_S(2)));
     assert_true(ping(&n, 6, BRIDGE_MTU, TN_S(2)));
+    assert_true(ping(&n, 6, 1280, TN_S(2))); /* each way in two fragments */
     assert_int_equal(simdevice_info(n.all, n.device).peers, 1);
     done(&n);
 }

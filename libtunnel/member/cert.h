@@ -18,6 +18,10 @@
 
 /* A small machine: little memory, datagrams of at most 1024 bytes. The other flag bits are 0. */
 #define TN_CERT_DEVICE 0x01
+/* The longest datagram that its modem takes, and the longest inner packet that fits into one, sealed
+ * and behind the relay's header. */
+#define TN_DEVICE_DATAGRAM 1024
+#define TN_DEVICE_MTU 984
 
 /* The IPv4 prefix of a network is at least this long, and leaves at least two hosts. */
 #define TN_CERT_IPV4_BITS_MIN 8

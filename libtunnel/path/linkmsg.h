@@ -12,6 +12,7 @@
 enum tn_link_type {
     TN_LINK_PING = 1,
     TN_LINK_PONG = 2,
+    TN_LINK_FRAGMENT = 3, /* frag.h */
 };
 
 #define TN_LINK_MIN_LEN 32 /* a small PING or PONG */

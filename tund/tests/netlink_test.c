@@ -163,11 +163,11 @@ static void the_link_with_the_default_route_comes_first(void **state)
 
     assert_int_equal(nl_addr_add(&nl, "host0", &first, 24), 0);
     assert_int_equal(nl_addr_add(&nl, "host1", &second, 24), 0);
-    assert_int_equal(nl_route_add(&nl, "host1", &any, 0, NULL, 0), 0);
+    assert_int_equal(nl_route_add(&nl, "host1", &any, 0, NULL, 0, 0), 0);
     assert_int_equal(list(out, 16), 2);
     assert_true(tn_addr_same_ip(&out[0].addr, &second));
     assert_int_equal(nl_route_del(&nl, "host1", &any, 0), 0);
-    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0), 0);
+    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0, 0), 0);
     assert_int_equal(list(out, 16), 2);
     assert_true(tn_addr_same_ip(&out[0].addr, &first));
 }
@@ -179,7 +179,7 @@ static void a_missing_link_is_told(void **state)
     assert_int_equal(nl_link_index("none0"), 0);
     assert_int_equal(nl_link_up(&nl, "none0", 0), -ENODEV);
     assert_int_equal(nl_addr_add(&nl, "none0", &a, 24), -ENODEV);
-    assert_int_equal(nl_route_add(&nl, "none0", &a, 32, NULL, 0), -ENODEV);
+    assert_int_equal(nl_route_add(&nl, "none0", &a, 32, NULL, 0, 0), -ENODEV);
 }
 
 static void a_tun_has_its_mtu_and_no_link_local_address(void **state)
@@ -227,7 +227,7 @@ static void check_routes(struct tn_addr prefix, uint8_t bits)
 {
     for (int i = 0; i < 2; i++) {
         assert_int_equal(nl_backstop_add(&nl, &prefix, bits), 0);
-        assert_int_equal(nl_route_add(&nl, "tn0", &prefix, bits, NULL, 1300), 0);
+        assert_int_equal(nl_route_add(&nl, "tn0", &prefix, bits, NULL, 1300, 0), 0);
     }
     expect_routes(prefix, bits, 1, 1);
     assert_int_equal(nl_route_del(&nl, "tn0", &prefix, bits), 0);
@@ -260,11 +260,11 @@ static void without_the_tun_the_backstop_decides_and_not_the_default_route(void 
     struct tn_addr prefix = v4(10, 77, 0, 0), any = v4(0, 0, 0, 0), host = v4(192, 0, 2, 1);
 
     assert_int_equal(nl_addr_add(&nl, "host0", &host, 24), 0);
-    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0), 0);
+    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0, 0), 0);
     assert_int_equal(ask_route(v4(10, 77, 1, 1)), 0);
     assert_int_equal(nl_backstop_add(&nl, &prefix, 16), 0);
     assert_int_equal(ask_route(v4(10, 77, 1, 1)), EHOSTUNREACH);
-    assert_int_equal(nl_route_add(&nl, "tn0", &prefix, 16, NULL, 0), 0);
+    assert_int_equal(nl_route_add(&nl, "tn0", &prefix, 16, NULL, 0, 0), 0);
     assert_int_equal(ask_route(v4(10, 77, 1, 1)), 0);
     tun_close(&tun);
     assert_int_equal(ask_route(v4(10, 77, 1, 1)), EHOSTUNREACH);
@@ -326,7 +326,7 @@ static void a_burst_of_changes_is_told_once_and_no_change_never(void **state)
     expect_news(0);
     assert_int_equal(nl_addr_add(&nl, "host0", &a, 24), 0);
     assert_int_equal(nl_addr_add(&nl, "host0", &b, 24), 0);
-    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0), 0);
+    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0, 0), 0);
     expect_news(1);
     /* The same again, a change of our own interface, one that came and went. */
     assert_int_equal(nl_addr_add(&nl, "host0", &a, 24), 0);

@@ -433,7 +433,7 @@ static void a_prefix_that_the_host_has_a_route_to_is_refused(void **state)
     assert_int_equal(tun_open(&lan, "lan0", 1400), 0);
     assert_int_equal(nl_open(&nl), 0);
     assert_int_equal(nl_link_up(&nl, "lan0", 0), 0);
-    assert_int_equal(nl_route_add(&nl, "lan0", &prefix, 24, NULL, 0), 0);
+    assert_int_equal(nl_route_add(&nl, "lan0", &prefix, 24, NULL, 0, 0), 0);
     assert_int_equal(start(), -EADDRINUSE);
     assert_non_null(strstr(t.failure, "10.77.0.0/20"));
     assert_non_null(strstr(t.failure, "10.77.8.0/24 via lan0"));

@@ -61,6 +61,7 @@ static void free_memory(struct tn_node_memory *m)
     free(m->allowed_head);
     free(m->members);
     free(m->channels);
+    free(m->fragments);
 }
 
 void sim_free(struct sim *s)
@@ -204,6 +205,8 @@ static void node_receive(void *ctx, const struct tn_addr *src, const struct tn_a
 
     if (dst->port != SIM_PORT)
         return;
+    if (len > n->longest_in)
+        n->longest_in = len;
     memcpy(tn_buf_data(&b), data, len);
     if (tn_from_net(n->node, &b, src, n->sim->w->now, &peer) == TN_DELIVER)
         take_packet(n, &b);
@@ -212,6 +215,8 @@ static void node_receive(void *ctx, const struct tn_addr *src, const struct tn_a
 
 static void send_datagram(struct simnode *n, const struct tn_buf *b, const struct tn_route *route)
 {
+    if (b->len > n->longest_out)
+        n->longest_out = b->len;
     world_send(n->sim->w, n->host, SIM_PORT, &route->to, route->ttl, tn_buf_data(b), b->len);
 }
 
@@ -226,6 +231,10 @@ static void push_packet(struct simnode *n, const uint8_t *packet, size_t len)
     switch (tn_from_tun(n->node, &b, n->sim->w->now, &route, &peer)) {
     case TN_SEND:
         send_datagram(n, &b, &route);
+        break;
+    case TN_DELIVER:
+        n->answered++;
+        take_packet(n, &b);
         break;
     case TN_STAGE:
         for (int i = 0; i < SIM_STAGED; i++) {
@@ -321,6 +330,8 @@ static void open_memory(struct simnode *n)
         .member_cap = SIM_PEERS,
         .channels = must(SIM_PEERS, sizeof(struct tn_relay_channel)),
         .channel_cap = SIM_PEERS,
+        .fragments = must(SIM_FRAGMENTS, sizeof(struct tn_frag_row)),
+        .fragment_cap = SIM_FRAGMENTS,
     };
     n->node = must(1, tn_node_sizeof());
 }
@@ -429,7 +440,8 @@ static void start_member(struct sim *s, struct simnode *n)
     sim_pump(s, (int)(n - s->node));
 }
 
-int sim_add_member(struct sim *s, const char *name, const char *ip, int nat, uint32_t delay_us)
+static int add_member(struct sim *s, const char *name, uint8_t flags, const char *ip, int nat,
+                      uint32_t delay_us)
 {
     int i = new_node(s, ip, nat, delay_us);
     struct simnode *n = &s->node[i];
@@ -438,12 +450,24 @@ int sim_add_member(struct sim *s, const char *name, const char *ip, int nat, uin
     tn_rng_bytes(&s->w->rng, invite_seed, 32);
     tn_rng_bytes(&s->w->rng, n->identity_seed, 32);
     sim_make_cert(s, name, invite_seed, &n->card.cert);
+    n->card.cert.flags = flags;
+    check(tn_cert_sign(&n->card.cert, s->network_seed), "certificate");
     tn_ed25519_public(n->card.identity, n->identity_seed);
     n->card.joined_at_s = s->w->now.unix_ns / 1000000000u;
     check(tn_card_sign_membership(&n->card, invite_seed), "membership");
     check(tn_card_sign_key(&n->card, n->identity_seed, 1, n->wg_pub), "key");
     start_member(s, n);
     return i;
+}
+
+int sim_add_member(struct sim *s, const char *name, const char *ip, int nat, uint32_t delay_us)
+{
+    return add_member(s, name, 0, ip, nat, delay_us);
+}
+
+int sim_add_device(struct sim *s, const char *name, const char *ip, int nat, uint32_t delay_us)
+{
+    return add_member(s, name, TN_CERT_DEVICE, ip, nat, delay_us);
 }
 
 void sim_restart(struct sim *s, int i)

@@ -13,6 +13,7 @@
 #define SIM_NODES 8
 #define SIM_PEERS 16
 #define SIM_STAGED 8
+#define SIM_FRAGMENTS 8
 #define SIM_PORT 41641
 #define SIM_PACKET_LEN 1500
 
@@ -34,10 +35,13 @@ struct simnode {
         size_t len;
         uint8_t data[SIM_PACKET_LEN];
     } staged[SIM_STAGED];
+    /* datagrams, whoever sent them */
+    size_t longest_in, longest_out;
     /* what came */
     uint64_t delivered, delivered_bytes;
     uint8_t last[SIM_PACKET_LEN];
     size_t last_len;
+    uint64_t answered; /* packets that the node itself answered: too big */
     uint64_t last_delivered_us, longest_gap_us;
     uint64_t events[TN_EV_REACH + 1]; /* count by kind */
     struct tn_event last_event[TN_EV_REACH + 1];
@@ -92,6 +96,8 @@ void sim_make_cert(struct sim *s, const char *name, const uint8_t invite_seed[32
                    struct tn_cert *cert);
 /* A member that redeems an invite of the network; starts at once. */
 int sim_add_member(struct sim *s, const char *name, const char *ip, int nat, uint32_t delay_us);
+/* The same with the flag of a device in its certificate. */
+int sim_add_device(struct sim *s, const char *name, const char *ip, int nat, uint32_t delay_us);
 /* The machine restarts: everything but keys, card and stamp ceiling is lost. */
 void sim_restart(struct sim *s, int i);
 

@@ -72,7 +72,7 @@ static int setup(void **state)
     return udp_open(&udp, &loop, &any, &outer) || udp_open(&other, &loop, &any, &outer) ||
            nl_link_up(&nl, "lo", 0) || nl_link_up(&nl, "tn0", 0) ||
            nl_addr_add(&nl, "tn0", &address, 24) ||
-           nl_route_add(&nl, "tn0", &network, 24, NULL, 0);
+           nl_route_add(&nl, "tn0", &network, 24, NULL, 0, 0);
 }
 
 static int teardown(void **state)
