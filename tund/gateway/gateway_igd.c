@@ -1,0 +1,256 @@
+/* UPnP. What talks to the router is tund-igd, a process of its own, one at a time: a probe finds the
+ * router and removes what an earlier run of this node left in its table; further jobs then name the
+ * description's address and need no search. A job that is not answered makes the next one search
+ * again: a router that was restarted may have moved its web server. */
+#include "gateway_inside.h"
+
+#include <string.h>
+
+#include "libtunnel/base/now.h"
+
+#define PORT_TRIES 8u
+#define PORT_FIRST 20000u
+#define PORT_COUNT 40000u
+#define JOB_TRIES 2u
+#define SOAP_INVALID_ARGS 402
+#define SOAP_ACTION_FAILED 501
+
+/* ---- out ---- */
+
+void gateway_igd_ask(struct gateway *g, struct gateway_mapping *m, uint64_t now_us)
+{
+    if (g->igd.service == GATEWAY_ABSENT && m->state == GATEWAY_MAPPED)
+        g->igd.service = GATEWAY_UNKNOWN; /* it was there: search again while the lease lasts */
+    if (g->igd.service == GATEWAY_THERE)
+        m->job_wish = true;
+    else if (g->igd.service == GATEWAY_ABSENT)
+        gateway_refused(g, m, GATEWAY_NO_SERVICE, 0, 1800, now_us);
+    else if (!g->igd.running && !g->stopping)
+        g->igd.probe_wish = true; /* which asks for this one when it is through */
+    else if (g->stopping)
+        gateway_refused(g, m, GATEWAY_UNREACHED, 0, 60, now_us);
+}
+
+static void fill_job(const struct gateway *g, struct igd_job *job, enum igd_op op)
+{
+    memset(job, 0, sizeof *job);
+    job->op = op;
+    job->gateway = g->server[GATEWAY_V4].router.address;
+    job->own = g->server[GATEWAY_V4].router.own;
+    memcpy(job->location, g->igd.location, sizeof job->location);
+    memcpy(job->description, g->config.description, sizeof job->description);
+}
+
+static void run(struct gateway *g, enum igd_op op, uint32_t id)
+{
+    g->igd.running = true;
+    g->igd.stale = false;
+    g->igd.running_op = op;
+    g->igd.running_id = id;
+}
+
+static bool poll_probe(struct gateway *g, struct igd_job *job)
+{
+    if (!g->igd.probe_wish)
+        return false;
+    g->igd.probe_wish = false;
+    g->igd.service = GATEWAY_ASKED;
+    g->igd.location[0] = '\0';
+    fill_job(g, job, IGD_PROBE);
+    job->sweep = !g->igd.swept;
+    run(g, IGD_PROBE, GATEWAY_NO_MAPPING);
+    return true;
+}
+
+static bool poll_order(struct gateway *g, struct igd_job *job)
+{
+    if (!g->order.wanted)
+        return false;
+    fill_job(g, job, g->order.op);
+    job->tcp = g->order.tcp;
+    job->external_port = g->order.external_port;
+    run(g, g->order.op, GATEWAY_NO_MAPPING);
+    return true;
+}
+
+static bool poll_mapping(struct gateway *g, struct igd_job *job, bool ending)
+{
+    for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct gateway_mapping *m = &g->mapping[i];
+
+        if (!m->used || !m->job_wish || ending != (m->state == GATEWAY_ENDING))
+            continue;
+        m->job_wish = false;
+        fill_job(g, job, ending ? IGD_UNMAP : IGD_MAP);
+        job->tcp = m->want.tcp;
+        job->internal_port = m->want.internal_port;
+        job->external_port = ending ? m->external.port : m->ask_port;
+        job->lease_s = m->permanent ? 0 : GATEWAY_LEASE_S;
+        run(g, job->op, i);
+        return true;
+    }
+    return false;
+}
+
+bool gateway_poll_job(struct gateway *g, struct igd_job *job)
+{
+    if (g->igd.running || !g->server[GATEWAY_V4].present || !g->config.upnp)
+        return false;
+    return poll_mapping(g, job, true) || poll_probe(g, job) || poll_mapping(g, job, false) ||
+           poll_order(g, job);
+}
+
+int gateway_give_order(struct gateway *g, const struct gateway_order *order)
+{
+    if (g->igd.service != GATEWAY_THERE || g->order.wanted || g->stopping)
+        return TN_ESTATE;
+    g->order = *order;
+    g->order.wanted = true;
+    return 0;
+}
+
+bool gateway_order_is_running(const struct gateway *g)
+{
+    return g->igd.running && g->order.wanted && g->igd.running_id == GATEWAY_NO_MAPPING &&
+           g->igd.running_op == g->order.op;
+}
+
+/* ---- in ---- */
+
+enum gateway_why gateway_igd_why(uint16_t status)
+{
+    switch (status) {
+    case IGD_NO_ANSWER:
+    case IGD_BAD_DESCRIPTION:
+        return GATEWAY_NO_SERVICE;
+    case IGD_FOREIGN:
+        return GATEWAY_FOREIGN_HOST;
+    case IGD_NOT_CONNECTED:
+        return GATEWAY_NO_OUTSIDE;
+    case IGD_TRANSPORT:
+        return GATEWAY_UNREACHED;
+    case IGD_REWRITTEN:
+        return GATEWAY_BAD_ANSWER;
+    case IGD_CONFLICT:
+    case IGD_SAME_PORTS_ONLY:
+        return GATEWAY_CONFLICT;
+    default:
+        return GATEWAY_REFUSED;
+    }
+}
+
+/* Those who waited for the probe ask, or go on without. */
+static void after_probe(struct gateway *g, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct gateway_mapping *m = &g->mapping[i];
+
+        if (!m->used || m->protocol != GATEWAY_UPNP || !gateway_is_outstanding(m))
+            continue;
+        if (g->igd.service == GATEWAY_THERE)
+            m->job_wish = true;
+        else if (m->state == GATEWAY_MAPPED)
+            gateway_refused(g, m, GATEWAY_UNREACHED, g->igd.status, 60, now_us);
+        else
+            gateway_refused(g, m, gateway_igd_why(g->igd.status), g->igd.status, 1800, now_us);
+    }
+}
+
+static void on_probe(struct gateway *g, const struct igd_answer *a, uint64_t now_us)
+{
+    bool there = a && (a->status == IGD_OK || a->status == IGD_NOT_CONNECTED) && a->location[0];
+
+    g->igd.status = a ? a->status : IGD_TRANSPORT;
+    g->igd.service = there ? GATEWAY_THERE : GATEWAY_ABSENT;
+    g->igd.version = there ? a->version : 0;
+    if (there) {
+        memcpy(g->igd.location, a->location, sizeof g->igd.location);
+        g->igd.outside = a->external;
+        g->igd.swept = true;
+        g->igd.swept_count = (uint16_t)(g->igd.swept_count + a->swept);
+    }
+    g->changed = true;
+    after_probe(g, now_us);
+}
+
+/* Nobody answered at the address that we knew: search again, but not for ever. */
+static void on_silence(struct gateway *g, struct gateway_mapping *m, uint64_t now_us)
+{
+    if (m->state == GATEWAY_ENDING || g->stopping || ++m->tries >= JOB_TRIES) {
+        gateway_refused(g, m, GATEWAY_UNREACHED, IGD_TRANSPORT, 60, now_us);
+        return;
+    }
+    g->igd.service = GATEWAY_UNKNOWN;
+    gateway_igd_ask(g, m, now_us);
+}
+
+/* True: the same is worth asking for in another way. */
+static bool adapt(struct gateway *g, struct gateway_mapping *m, uint16_t status)
+{
+    switch (status) {
+    case IGD_CONFLICT:
+        if (m->port_tries >= PORT_TRIES)
+            return false;
+        m->port_tries++;
+        m->ask_port = (uint16_t)(PORT_FIRST + gateway_random(g, PORT_COUNT));
+        return true;
+    case IGD_SAME_PORTS_ONLY:
+        if (m->ask_port == m->want.internal_port)
+            return false;
+        m->ask_port = m->want.internal_port;
+        return true;
+    case IGD_ONLY_PERMANENT:
+    case SOAP_INVALID_ARGS:
+    case SOAP_ACTION_FAILED: /* how routers without leases put it that do not know 725 */
+        if (m->permanent)
+            return false;
+        m->permanent = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_map(struct gateway *g, struct gateway_mapping *m, const struct igd_answer *a,
+                   uint64_t now_us)
+{
+    struct tn_addr external;
+
+    if (m->state == GATEWAY_ENDING)
+        return; /* that began meanwhile, and its own job follows */
+    if (!a || a->status == IGD_TRANSPORT || a->status == IGD_NO_ANSWER) {
+        on_silence(g, m, now_us);
+    } else if (a->status == IGD_OK) {
+        external = a->external;
+        external.port = a->external_port;
+        g->igd.outside = a->external;
+        gateway_granted(g, m, &external, a->lease_s, now_us);
+    } else if (!m->removed && adapt(g, m, a->status)) {
+        m->job_wish = true;
+    } else {
+        gateway_refused(g, m, gateway_igd_why(a->status), a->status, a->status == IGD_NOT_CONNECTED ? 60 : 1800,
+                        now_us);
+    }
+}
+
+void gateway_on_igd(struct gateway *g, const struct igd_answer *answer, uint64_t now_us)
+{
+    bool order = gateway_order_is_running(g), stale = g->igd.stale;
+    uint32_t id = g->igd.running_id;
+
+    g->igd.running = g->igd.stale = false;
+    g->igd.running_id = GATEWAY_NO_MAPPING;
+    if (order) {
+        g->order.wanted = false;
+    } else if (stale) {
+        return;
+    } else if (id == GATEWAY_NO_MAPPING) {
+        on_probe(g, answer, now_us);
+    } else if (!g->mapping[id].used) {
+        return;
+    } else if (g->igd.running_op == IGD_UNMAP) {
+        gateway_ended(g, &g->mapping[id], now_us);
+    } else {
+        on_map(g, &g->mapping[id], answer, now_us);
+    }
+}
