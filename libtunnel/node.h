@@ -127,6 +127,8 @@ struct tn_node {
     uint32_t slot_mask; /* of an index: these bits are the peer's slot */
     uint32_t heap_len;
     uint32_t ready_head, ready_tail;
+    uint32_t unsettled; /* the peer whose packets came or went last, or TN_NO_PEER */
+    struct tn_now unsettled_now;
 
     struct tn_outbox_item outbox[TN_OUTBOX_LEN];
     uint32_t outbox_head, outbox_count;
@@ -195,6 +197,9 @@ void tn_path_on_link(struct tn_node *n, uint32_t peer, const struct tn_way *way,
 void tn_path_tick(struct tn_node *n, uint32_t peer, struct tn_now now);
 /* After anything that touched its paths: events out, wishes listed, deadline moved. */
 void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now);
+/* The same after a data packet: once for all that come or go in a row, before the program asks. */
+void tn_path_settle_later(struct tn_node *n, uint32_t peer, struct tn_now now);
+void tn_path_settle_rest(struct tn_node *n);
 /* The next path wish as a datagram; false: none left. */
 bool tn_path_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
                   struct tn_route *route);

@@ -79,6 +79,24 @@ void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now)
         tn_sched_update(n, peer);
 }
 
+void tn_path_settle_later(struct tn_node *n, uint32_t peer, struct tn_now now)
+{
+    if (n->unsettled != peer)
+        tn_path_settle_rest(n);
+    n->unsettled = peer;
+    n->unsettled_now = now;
+}
+
+void tn_path_settle_rest(struct tn_node *n)
+{
+    uint32_t peer = n->unsettled;
+
+    if (peer == TN_NO_PEER)
+        return;
+    n->unsettled = TN_NO_PEER;
+    tn_path_settle(n, peer, n->unsettled_now);
+}
+
 void tn_path_tick(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = member_at(n, peer);

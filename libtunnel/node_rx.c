@@ -268,7 +268,7 @@ static enum tn_verdict on_data(struct tn_node *n, struct tn_buf *b, const struct
     b->off += TN_WG_HEADER_LEN;
     b->len -= TN_WG_DATA_OVERHEAD;
     verdict = on_content(n, peer, b, a);
-    tn_path_settle(n, peer, a->now);
+    tn_path_settle_later(n, peer, a->now);
     return verdict;
 }
 

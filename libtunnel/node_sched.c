@@ -60,7 +60,7 @@ static void sift_down(struct tn_node *n, uint32_t at)
 void tn_sched_init(struct tn_node *n)
 {
     n->heap_len = 0;
-    n->ready_head = n->ready_tail = TN_NO_PEER;
+    n->ready_head = n->ready_tail = n->unsettled = TN_NO_PEER;
 }
 
 void tn_sched_update(struct tn_node *n, uint32_t peer)
@@ -154,6 +154,7 @@ void tn_event_push(struct tn_node *n, const struct tn_event *e)
 
 bool tn_poll_event(struct tn_node *n, struct tn_event *out)
 {
+    tn_path_settle_rest(n);
     if (!n->events_count)
         return false;
     *out = n->events[n->events_head];

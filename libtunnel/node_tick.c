@@ -34,6 +34,7 @@ void tn_tick(struct tn_node *n, struct tn_now now)
     uint32_t budget = n->mem.peer_cap;
     uint32_t peer;
 
+    tn_path_settle_rest(n);
     while (budget-- && (peer = tn_sched_first(n)) != TN_NO_PEER &&
            n->mem.peers[peer].due_us <= now.us)
         tick_peer(n, peer, now);
@@ -51,7 +52,10 @@ uint64_t tn_next_deadline(const struct tn_node *n, const char **name)
     const char *what = "nothing";
     size_t timer;
 
-    if (peer != TN_NO_PEER) {
+    if (n->unsettled != TN_NO_PEER) {
+        at = n->unsettled_now.us;
+        what = "packets that nobody polled for";
+    } else if (peer != TN_NO_PEER) {
         const struct tn_peer *p = &n->mem.peers[peer];
 
         at = p->due_us;

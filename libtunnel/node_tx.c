@@ -130,7 +130,7 @@ enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
     if (!tn_keys_for_sending(&n->mem.peers[slot].keys, now.us) || !tn_tx_way(n, slot, now, &way)) {
         tn_tx_want_handshake(n, slot, now);
         verdict = TN_STAGE;
-        goto settle;
+        goto out;
     }
     if ((b->len > n->mem.peers[slot].mtu && n->mem.peers[slot].small &&
          tn_small_split(n, slot, b, now)) ||
@@ -138,7 +138,7 @@ enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
         n->counters.drop_no_session++;
         verdict = TN_DROP;
     }
-settle:
-    tn_path_settle(n, slot, now);
+out:
+    tn_path_settle_later(n, slot, now);
     return verdict;
 }

@@ -1,7 +1,7 @@
 /* Comparison whose time depends on the length alone, and wiping.
  *
- * The accumulator is volatile so that no compiler turns the loop into one that
- * leaves at the first difference. The empty assembler statement after a wipe
+ * The empty assembler statement in the loop claims to change the accumulator, so no compiler can
+ * turn it into a loop that leaves at the first difference. The one after a wipe
  * claims to read the bytes, so the stores before it may not be dropped. */
 #include "ct.h"
 
@@ -11,10 +11,18 @@ bool tn_ct_equal(const void *a, const void *b, size_t len)
 {
     const uint8_t *x = a;
     const uint8_t *y = b;
-    volatile uint8_t diff = 0;
+    size_t diff = 0, p, q;
 
-    for (size_t i = 0; i < len; i++)
-        diff = (uint8_t)(diff | (x[i] ^ y[i]));
+    for (; len >= sizeof(p); len -= sizeof(p), x += sizeof(p), y += sizeof(p)) {
+        memcpy(&p, x, sizeof(p));
+        memcpy(&q, y, sizeof(q));
+        diff |= p ^ q;
+        __asm__ __volatile__("" : "+r"(diff));
+    }
+    for (; len > 0; len--) {
+        diff |= (size_t)(*x++ ^ *y++);
+        __asm__ __volatile__("" : "+r"(diff));
+    }
     return diff == 0;
 }
 

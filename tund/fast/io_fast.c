@@ -67,6 +67,7 @@ struct io {
     struct mmsghdr message[RECEIVE_COUNT];
     struct fast_trains trains;
     struct fast_merge merge;
+    struct iovec out[1 + FAST_MERGE_PACKETS]; /* of one write; large, so not made anew each time */
 };
 
 /* ---- life ---- */
@@ -121,13 +122,12 @@ void io_describe(const struct io *io, char *text, size_t cap)
 static int write_tun(void *ctx, const struct virtio_net_hdr *h, const struct iovec *iov, int count)
 {
     struct io *io = ctx;
-    struct iovec all[1 + FAST_MERGE_PACKETS];
     ssize_t n;
 
-    all[0] = (struct iovec){.iov_base = (void *)(uintptr_t)h, .iov_len = sizeof *h};
-    memcpy(all + 1, iov, (size_t)count * sizeof *iov);
+    io->out[0] = (struct iovec){.iov_base = (void *)(uintptr_t)h, .iov_len = sizeof *h};
+    memcpy(io->out + 1, iov, (size_t)count * sizeof *iov);
     do
-        n = io->vnet ? writev(io->tun->fd, all, count + 1) : writev(io->tun->fd, iov, count);
+        n = io->vnet ? writev(io->tun->fd, io->out, count + 1) : writev(io->tun->fd, iov, count);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
 }

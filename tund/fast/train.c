@@ -9,17 +9,6 @@
 #include <errno.h>
 #include <netinet/udp.h>
 #include <string.h>
-#include <sys/socket.h>
-
-#include "tund/udp_msg.h"
-
-#define CONTROL_LEN                                                                                \
-    (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)))
-
-struct envelope {
-    union udp_sockaddr to;
-    _Alignas(struct cmsghdr) char control[CONTROL_LEN];
-};
 
 static bool goes_alone(const struct fast_trains *t, const struct tn_addr *to)
 {
@@ -74,7 +63,7 @@ void fast_trains_push(struct fast_trains *t, uint8_t *data, size_t len, const st
     r->full = r->full || len < r->segment_len;
 }
 
-static void prepare(struct fast_trains *t, const struct fast_train *r, struct envelope *e,
+static void prepare(struct fast_trains *t, const struct fast_train *r, struct fast_envelope *e,
                     struct msghdr *m)
 {
     bool v4 = tn_addr_is_v4(&r->to);
@@ -86,9 +75,9 @@ static void prepare(struct fast_trains *t, const struct fast_train *r, struct en
     m->msg_iov = &t->datagram[r->first];
     m->msg_iovlen = r->count;
     m->msg_control = e->control;
-    udp_add_way(m, CONTROL_LEN, v4, r->ttl, &r->local);
+    udp_add_way(m, FAST_CONTROL_LEN, v4, r->ttl, &r->local);
     if (r->count > 1)
-        udp_add_control(m, CONTROL_LEN, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
+        udp_add_control(m, FAST_CONTROL_LEN, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
     if (!m->msg_controllen)
         m->msg_control = NULL;
 }
@@ -119,12 +108,11 @@ static uint32_t run_length(const struct fast_trains *t, uint32_t first)
 
 static void send_run(struct fast_trains *t, uint32_t first, uint32_t count)
 {
-    struct envelope envelope[FAST_TRAINS];
-    struct mmsghdr m[FAST_TRAINS];
+    struct mmsghdr *m = t->message;
     int fd = udp_fd(t->udp, tn_addr_is_v4(&t->train[first].to));
 
     for (uint32_t i = 0; i < count; i++)
-        prepare(t, &t->train[first + i], &envelope[i], &m[i].msg_hdr);
+        prepare(t, &t->train[first + i], &t->envelope[i], &m[i].msg_hdr);
     for (uint32_t i = 0; i < count;) {
         int sent = sendmmsg(fd, m + i, count - i, MSG_DONTWAIT | MSG_NOSIGNAL);
 

@@ -7,17 +7,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "libtunnel/base/addr.h"
 #include "tund/io.h"
 #include "tund/udp.h"
+#include "tund/udp_msg.h"
 
 #define FAST_TRAINS 64u
 #define FAST_TRAIN_DATAGRAMS 64u       /* in one train; UDP_MAX_SEGMENTS of Linux */
 #define FAST_TRAIN_BYTES_MAX 65487u    /* what fits an IPv6 or IPv4 packet behind its headers */
 #define FAST_DATAGRAMS 256u            /* in all trains */
 #define FAST_ALONE_MAX 64u             /* destinations that are remembered to take no trains */
+#define FAST_CONTROL_LEN                                                                           \
+    (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)))
 
 struct fast_train {
     struct tn_addr to, local; /* local may be zero */
@@ -25,6 +29,11 @@ struct fast_train {
     size_t segment_len, len;  /* bytes: of each but the last, and of all */
     uint8_t ttl;
     bool full; /* ended by a shorter one, or not to be continued */
+};
+
+struct fast_envelope {
+    union udp_sockaddr to;
+    _Alignas(struct cmsghdr) char control[FAST_CONTROL_LEN];
 };
 
 struct fast_trains {
@@ -37,6 +46,8 @@ struct fast_trains {
     struct fast_train train[FAST_TRAINS];
     struct iovec datagram[FAST_DATAGRAMS];
     struct tn_addr alone[FAST_ALONE_MAX];
+    struct fast_envelope envelope[FAST_TRAINS]; /* of one sendmmsg; large, so not made anew each time */
+    struct mmsghdr message[FAST_TRAINS];
 };
 
 /* May flush what was there before. local may be NULL. */
