@@ -52,18 +52,18 @@ static struct tn_now batch_now(struct tund *t)
     return t->batch_now;
 }
 
+/* A deadline that moved away is not told to the kernel, since almost every packet moves one: the timer
+ * then fires too early, once, and is set to the next. */
 static void arm_timer(struct tund *t)
 {
     const char *name = NULL;
     uint64_t due = tn_next_deadline(t->node, &name);
     struct itimerspec its = {0};
 
-    if (due == t->timer_us)
+    if (due >= t->timer_us)
         return;
-    if (due != TN_NEVER) {
-        its.it_value.tv_sec = (time_t)(due / 1000000);
-        its.it_value.tv_nsec = due ? (long)(due % 1000000) * 1000 : 1; /* all zero would disarm it */
-    }
+    its.it_value.tv_sec = (time_t)(due / 1000000);
+    its.it_value.tv_nsec = due ? (long)(due % 1000000) * 1000 : 1; /* all zero would disarm it */
     if (timerfd_settime(t->timer_fd, TFD_TIMER_ABSTIME, &its, NULL)) {
         log_error("the timer cannot be set: %s", strerror(errno));
         return;
