@@ -153,6 +153,7 @@ static bool poll_peers(struct tn_node *n, struct tn_buf *b, struct tn_now now,
 bool tn_poll_out(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route)
 {
     tn_path_settle_rest(n);
-    return tn_small_poll_rest(n, b, now, route) || poll_outbox(n, b, now, route) || tn_path_poll_pong(n, b, now, route) ||
-           poll_coordinator(n, b, now, route) || poll_peers(n, b, now, route);
+    return tn_small_poll_rest(n, b, now, route) || poll_outbox(n, b, now, route) ||
+           tn_path_poll_pong(n, b, now, route) || poll_coordinator(n, b, now, route) ||
+           poll_peers(n, b, now, route);
 }
