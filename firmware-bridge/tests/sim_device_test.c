@@ -85,10 +85,29 @@ static void a_device_joins_by_invite_and_answers_pings_of_a_laptop(void **state)
     done(&n);
 }
 
+static void a_laptop_reaches_a_device_that_was_reset_within_ten_seconds(void **state)
+{
+    struct net n = online(2);
+    uint64_t from;
+
+    (void)state;
+    assert_true(ping(&n, 4, 84, TN_S(2)));
+    simdevice_cut(n.all, n.device);
+    sim_run(n.s, TN_S(1));
+    assert_int_equal(simdevice_boot(n.all, n.device), 0);
+    from = n.s->w->now.us;
+    for (int i = 0; i < 20 && !ping(&n, 4, 84, TN_MS(500)); i++)
+        assert_in_range(n.s->w->now.us - from, 0, TN_S(10));
+    assert_in_range(n.s->w->now.us - from, 0, TN_S(10));
+    print_message("# back after a reset: %llu ms\n", (unsigned long long)(n.s->w->now.us - from) / 1000);
+    done(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device_joins_by_invite_and_answers_pings_of_a_laptop),
+        cmocka_unit_test(a_laptop_reaches_a_device_that_was_reset_within_ten_seconds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

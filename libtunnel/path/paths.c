@@ -186,6 +186,11 @@ void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *
     if (pr)
         count_out(pr, len, now);
     p->data_us = now->us;
+    if (p->cfg.relay_only) {
+        tn_probe_metered_sent(p, now);
+        tn_paths_renew_next(p);
+        return;
+    }
     if (!was_active)
         on_awake(p, now);
     else if (p->best >= 0 && tn_probe_is_hushed(&p->cand[p->best], now))
@@ -221,6 +226,10 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
     if (tn_paths_is_relay(p, pr)) {
         pr->missed = 0;
         p->relay_suspect = false;
+        if (p->cfg.relay_only) { /* whatever it was, it answers */
+            tn_probe_silence(pr);
+            tn_paths_renew_next(p);
+        }
     }
     if (tn_paths_is_best(p, pr) && p->relay.fresh_us > pr->fresh_us && tn_probe_is_hushed(pr, now))
         p->follow_us = now->us + TN_FOLLOW_US; /* was followed, but this path works */

@@ -53,7 +53,8 @@ struct tn_path_event {
 struct tn_paths_config {
     uint16_t mtu;           /* inner MTU = size of a full-size PING, TN_LINK_MIN_LEN at least */
     uint64_t idle_beat_us;  /* heartbeat of an idle direct path; 0: the default of 20 s; at most 30 min */
-    bool relay_only;        /* the peer pays for each byte and cannot be punched: nothing is asked */
+    bool relay_only;        /* the peer pays for each byte and cannot be punched: it is asked nothing, but
+                               for a PING when data had no answer for 3 s */
 };
 
 enum { TN_PROBE_ROWS = 5 };

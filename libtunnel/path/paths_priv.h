@@ -47,6 +47,11 @@ enum tn_probe_row {
 #define TN_MISSES_LIVELY_MAX 5
 #define TN_LIVELY_US TN_MS(500)
 
+/* A peer that pays for each byte is asked only when data has had no answer for so long, twice at most. */
+#define TN_METERED_SILENCE_US TN_S(3)
+#define TN_METERED_ANSWER_US TN_MS(1500)
+#define TN_METERED_MISSES_MAX 2
+
 #define TN_ACTIVE_US TN_S(2)        /* data was sent within that: the path is in use */
 #define TN_BEAT_IDLE_US TN_S(20)
 #define TN_BEAT_IDLE_MAX_US TN_S(1800)
@@ -97,6 +102,8 @@ void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now 
 void tn_probe_silence(struct tn_probe *pr);
 /* Has nothing come in by this way for longer than an answer takes? */
 bool tn_probe_is_hushed(const struct tn_probe *pr, const struct tn_now *now);
+/* Data was sent to a peer that is reached by the relay alone: it has so long to answer. */
+void tn_probe_metered_sent(struct tn_paths *p, const struct tn_now *now);
 /* Brings the beat forward when data begins to flow; asks at once where the path may be stale. */
 void tn_probe_wake(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 

@@ -39,10 +39,12 @@ bool tn_probe_is_hushed(const struct tn_probe *pr, const struct tn_now *now)
     return now->us - pr->fresh_us > hush_us;
 }
 
-static uint64_t answer_wait_us(const struct tn_probe *pr)
+static uint64_t answer_wait_us(const struct tn_paths *p, const struct tn_probe *pr)
 {
     uint64_t wait_us = 4 * (uint64_t)pr->c.rtt_us;
 
+    if (p->cfg.relay_only)
+        return TN_METERED_ANSWER_US;
     if (wait_us < TN_ANSWER_MIN_US)
         return TN_ANSWER_MIN_US;
     return wait_us > TN_ANSWER_MAX_US ? TN_ANSWER_MAX_US : wait_us;
@@ -74,6 +76,15 @@ static void arm_beat(const struct tn_paths *p, struct tn_probe *pr, const struct
     uint64_t wait_us = p->session_up ? beat_us(p, pr, now) : 0;
 
     pr->row[TN_ROW_BEAT] = wait_us ? now->us + wait_us : TN_NEVER;
+}
+
+void tn_probe_metered_sent(struct tn_paths *p, const struct tn_now *now)
+{
+    struct tn_probe *pr = &p->relay;
+
+    if (p->session_up && pr->row[TN_ROW_BEAT] == TN_NEVER && pr->row[TN_ROW_ANSWER] == TN_NEVER &&
+        !p->relay_suspect)
+        pr->row[TN_ROW_BEAT] = now->us + TN_METERED_SILENCE_US;
 }
 
 void tn_probe_wake(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
@@ -130,7 +141,7 @@ void tn_probe_emit(struct tn_paths *p, struct tn_probe *pr, struct tn_rng *rng,
     if (tn_paths_is_best(p, pr) && !tn_paths_is_active(p, now)) /* lest both ends keep step */
         pr->row[TN_ROW_BEAT] -= tn_rng_below(rng, (uint32_t)(p->cfg.idle_beat_us / 8) + 1);
     if (is_watched(p, pr) && pr->row[TN_ROW_ANSWER] == TN_NEVER)
-        pr->row[TN_ROW_ANSWER] = now->us + answer_wait_us(pr);
+        pr->row[TN_ROW_ANSWER] = now->us + answer_wait_us(p, pr);
 }
 
 /* The time of the PING that this answers, and its place in the ring freed; 0: it answers none. */
@@ -273,6 +284,11 @@ static void miss(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *n
 
     if (pr->missed < UINT8_MAX)
         pr->missed++;
+    if (p->cfg.relay_only) {
+        p->relay_suspect = p->relay_suspect || pr->missed >= TN_METERED_MISSES_MAX;
+        pr->small_due = !p->relay_suspect;
+        return;
+    }
     if (tn_paths_is_relay(p, pr)) {
         p->relay_suspect = p->relay_suspect || pr->missed >= TN_MISSES_MAX;
         if (!tn_paths_is_active(p, now) || p->best >= 0)
@@ -324,6 +340,10 @@ void tn_probe_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now 
         miss(p, pr, now);
     if (!tn_deadline_take(&pr->row[TN_ROW_BEAT], now->us))
         return;
+    if (p->cfg.relay_only) {
+        pr->small_due = true;
+        return;
+    }
     if (beat_us(p, pr, now) == 0)
         return;
     if (tn_paths_is_best(p, pr) && is_recheck_due(p, pr, now)) {
