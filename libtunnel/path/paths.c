@@ -206,6 +206,15 @@ void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_way *to, size_t 
         count_out(pr, len, now);
 }
 
+/* The relay was silent as well: the peer was away, and its paths did not flap on their own. */
+static void forgive_flaps(struct tn_paths *p)
+{
+    for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++) {
+        p->cand[i].flaps = 0;
+        p->cand[i].hold_us = 0;
+    }
+}
+
 void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t len,
                            const struct tn_now *now)
 {
@@ -225,6 +234,8 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
     pr->c.last_in_us = now->us;
     if (tn_paths_is_relay(p, pr)) {
         pr->missed = 0;
+        if (p->relay_suspect)
+            forgive_flaps(p);
         p->relay_suspect = false;
         if (p->cfg.relay_only) { /* whatever it was, it answers */
             tn_probe_silence(pr);

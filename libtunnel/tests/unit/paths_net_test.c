@@ -324,6 +324,23 @@ static void a_flapping_path_does_not_drag_traffic_along(void **state)
     }
 }
 
+/* Unlike a path that flaps: here nothing is wrong with the path. */
+static void a_peer_that_goes_away_time_and_again_is_direct_soon_after_each_return(void **state)
+{
+    (void)state;
+    begin(22);
+    start_direct(TN_MS(10));
+    for (int i = 0; i < 4; i++) {
+        for (int e = 0; e < 2; e++)
+            net.direct_cut[e] = net.relay_cut[e] = true;
+        pathnet_run(&net, TN_S(3));
+        for (int e = 0; e < 2; e++)
+            net.direct_cut[e] = net.relay_cut[e] = false;
+        time_until(TN_VIA_DIRECT, TN_S(5));
+        pathnet_run(&net, TN_S(1));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +361,7 @@ int main(void)
         cmocka_unit_test(without_the_relay_an_idle_direct_path_is_used_as_it_is),
         cmocka_unit_test(without_relay_and_path_there_is_none_until_one_returns),
         cmocka_unit_test(a_flapping_path_does_not_drag_traffic_along),
+        cmocka_unit_test(a_peer_that_goes_away_time_and_again_is_direct_soon_after_each_return),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
