@@ -46,11 +46,27 @@ static void count_sent(struct coord_net *n, int err)
         n->counters.send_errors++;
 }
 
+static int other_address(const struct coord_net *n, unsigned socket, bool v4);
+
+/* What else we answer on: another address and port, or the other port of this address. */
+static struct tn_addr other_of(const struct coord_net *n, unsigned socket, const struct udp_source *from)
+{
+    int other = other_address(n, socket, tn_addr_is_v4(&from->remote));
+    struct tn_addr a = from->local;
+
+    if (other >= 0)
+        a = n->udp[other].config.bind;
+    a.port = n->udp[other >= 0 ? (unsigned)other : socket ^ 1].port;
+    return a;
+}
+
 static void answer_stun(struct coord_net *n, struct udp *u, struct tn_buf *b,
                         const struct udp_source *from)
 {
     uint8_t answer[TN_STUN_MAX_LEN];
-    size_t len = tn_stun_answer(tn_buf_data(b), b->len, &from->remote, answer, sizeof(answer));
+    struct tn_addr other = other_of(n, (unsigned)(u - n->udp), from);
+    size_t len = tn_stun_answer(tn_buf_data(b), b->len, &from->remote, &other, answer,
+                                sizeof(answer));
 
     if (!len) {
         n->counters.stun_silent++;

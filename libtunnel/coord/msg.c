@@ -130,14 +130,11 @@ static void read_key(struct tn_reader *r, struct tn_msg *m)
 static void write_check(struct tn_writer *w, const struct tn_msg *m)
 {
     size_t padding = TN_MSG_CHECK_BODY_LEN - TN_DIAL_NONCE_LEN - TN_ADDR_WIRE_LEN - 1;
-    uint8_t *at;
 
     tn_write_bytes(w, m->nonce, TN_DIAL_NONCE_LEN);
     write_addr(w, &m->observed);
     tn_write_u8(w, m->from);
-    at = tn_write_room(w, padding);
-    if (at)
-        memset(at, 0, padding);
+    tn_write_zeros(w, padding);
 }
 
 static void read_check(struct tn_reader *r, struct tn_msg *m)

@@ -30,6 +30,7 @@
 #define ATTR_PADDING 0x0026
 #define ATTR_REQUIRED_END 0x8000
 #define ATTR_FINGERPRINT 0x8028
+#define ATTR_OTHER_ADDRESS 0x802C
 
 #define FAMILY_V4 1
 #define FAMILY_V6 2
@@ -39,6 +40,7 @@ struct walk {
     uint8_t txid[TN_STUN_TXID_LEN];
     bool has_mapped;
     struct tn_addr mapped;
+    struct tn_addr other; /* zero: not told */
 };
 
 bool tn_stun_is_message(const uint8_t *data, size_t len)
@@ -92,6 +94,15 @@ static bool read_mapped(struct walk *m, const uint8_t *value, size_t len)
     return true;
 }
 
+/* In clear, since RFC 5780 says so; a family that we do not know counts for nothing. */
+static void read_other(struct walk *m, const uint8_t *value, size_t len)
+{
+    if (len == 8 && value[1] == FAMILY_V4)
+        m->other = tn_addr_v4(value + 4, tn_get_be16(value + 2));
+    else if (len == 20 && value[1] == FAMILY_V6)
+        m->other = tn_addr_v6(value + 4, tn_get_be16(value + 2));
+}
+
 /* One attribute; `at` is its offset in the message. False ends the walk. */
 static bool take_attribute(struct walk *m, const uint8_t *data, size_t len, size_t at, uint16_t type,
                            const uint8_t *value, size_t value_len)
@@ -108,6 +119,9 @@ static bool take_attribute(struct walk *m, const uint8_t *data, size_t len, size
         return value_len >= 16 && value_len <= 32 && value_len % 4 == 0;
     case ATTR_MAPPED_ADDRESS: /* for RFC 3489 clients; NATs rewrite it, so it counts for nothing */
     case ATTR_PADDING:
+        return true;
+    case ATTR_OTHER_ADDRESS:
+        read_other(m, value, value_len);
         return true;
     default:
         return type >= ATTR_REQUIRED_END;
@@ -148,11 +162,15 @@ static void write_header(struct tn_writer *w, uint16_t type, size_t body_len,
 
 size_t tn_stun_request(bool v6, const uint8_t txid[TN_STUN_TXID_LEN], uint8_t *out, size_t cap)
 {
-    size_t len = v6 ? TN_STUN_V6_LEN : TN_STUN_V4_LEN;
-    size_t body_len = len - TN_STUN_HEADER_LEN;
+    return tn_stun_request_of(v6 ? TN_STUN_V6_LEN : TN_STUN_V4_LEN, txid, out, cap);
+}
+
+size_t tn_stun_request_of(size_t size, const uint8_t txid[TN_STUN_TXID_LEN], uint8_t *out, size_t cap)
+{
+    size_t body_len = size - TN_STUN_HEADER_LEN;
     struct tn_writer w;
 
-    if (cap < len)
+    if (cap < size || size % 4 || size < TN_STUN_V4_LEN || size > 65500)
         return 0;
     tn_writer_init(&w, out, cap);
     write_header(&w, BINDING_REQUEST, body_len, txid);
@@ -162,15 +180,35 @@ size_t tn_stun_request(bool v6, const uint8_t txid[TN_STUN_TXID_LEN], uint8_t *o
     return tn_writer_ok(&w) ? w.len : 0;
 }
 
-size_t tn_stun_answer(const uint8_t *request, size_t len, const struct tn_addr *src, uint8_t *out,
-                      size_t cap)
+/* An address as an attribute; `key`: what its port is to be exclusive-or'ed with. */
+static void write_address(struct tn_writer *w, uint16_t type, const struct tn_addr *a,
+                          const uint8_t *ip, uint16_t key)
+{
+    size_t ip_len = tn_addr_is_v4(a) ? 4 : 16;
+
+    tn_write_u16(w, type);
+    tn_write_u16(w, (uint16_t)(4 + ip_len));
+    tn_write_u8(w, 0);
+    tn_write_u8(w, ip_len == 4 ? FAMILY_V4 : FAMILY_V6);
+    tn_write_u16(w, a->port ^ key);
+    tn_write_bytes(w, ip, ip_len);
+}
+
+size_t tn_stun_answer(const uint8_t *request, size_t len, const struct tn_addr *src,
+                      const struct tn_addr *other, uint8_t *out, size_t cap)
 {
     bool v4 = tn_addr_is_v4(src);
     size_t answer_len = v4 ? TN_STUN_V4_LEN : TN_STUN_V6_LEN;
+    size_t other_len = v4 ? TN_STUN_OTHER_V4_LEN : TN_STUN_OTHER_V6_LEN;
     size_t ip_len = v4 ? 4 : 16;
     uint8_t ip[16];
     struct tn_writer w;
     struct walk m;
+
+    if (other && tn_addr_is_v4(other) == v4 && len >= other_len && cap >= other_len)
+        answer_len = other_len;
+    else
+        other = NULL;
 
     if (len < answer_len || cap < answer_len || !walk_message(request, len, &m) ||
         m.type != BINDING_REQUEST)
@@ -179,17 +217,22 @@ size_t tn_stun_answer(const uint8_t *request, size_t len, const struct tn_addr *
     xor_ip(ip, ip_len, m.txid);
     tn_writer_init(&w, out, cap);
     write_header(&w, BINDING_SUCCESS, answer_len - TN_STUN_HEADER_LEN, m.txid);
-    tn_write_u16(&w, ATTR_XOR_MAPPED_ADDRESS);
-    tn_write_u16(&w, (uint16_t)(4 + ip_len));
-    tn_write_u8(&w, 0);
-    tn_write_u8(&w, v4 ? FAMILY_V4 : FAMILY_V6);
-    tn_write_u16(&w, src->port ^ (uint16_t)(MAGIC >> 16));
-    tn_write_bytes(&w, ip, ip_len);
+    write_address(&w, ATTR_XOR_MAPPED_ADDRESS, src, ip, (uint16_t)(MAGIC >> 16));
+    if (other)
+        write_address(&w, ATTR_OTHER_ADDRESS, other, other->ip + 16 - ip_len, 0);
     return tn_writer_ok(&w) ? w.len : 0;
 }
 
 int tn_stun_consume_answer(const uint8_t *data, size_t len, const uint8_t txid[TN_STUN_TXID_LEN],
                            struct tn_addr *mapped)
+{
+    struct tn_addr other;
+
+    return tn_stun_consume_other(data, len, txid, mapped, &other);
+}
+
+int tn_stun_consume_other(const uint8_t *data, size_t len, const uint8_t txid[TN_STUN_TXID_LEN],
+                          struct tn_addr *mapped, struct tn_addr *other)
 {
     struct walk m;
 
@@ -198,5 +241,6 @@ int tn_stun_consume_answer(const uint8_t *data, size_t len, const uint8_t txid[T
     if (memcmp(m.txid, txid, TN_STUN_TXID_LEN) != 0)
         return TN_EAUTH;
     *mapped = m.mapped;
+    *other = m.other;
     return TN_OK;
 }

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     const uint8_t v4[4] = {192, 0, 2, 1};
     const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
-    struct tn_addr src, got;
+    struct tn_addr src, got, other, told;
     uint8_t out[TN_STUN_MAX_LEN], answer[TN_STUN_MAX_LEN];
     size_t n;
 
@@ -26,14 +26,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     src = data[0] & 1 ? tn_addr_v6(v6, 40000) : tn_addr_v4(v4, 40000);
     data++;
     len--;
-    n = tn_stun_answer(data, len, &src, out, sizeof(out));
+    other = src;
+    other.port++;
+    n = tn_stun_answer(data, len, &src, data[-1] & 2 ? &other : NULL, out, sizeof(out));
     must(n <= len);
     if (n > 0) {
-        must(tn_stun_consume_answer(out, n, data + 8, &got) == TN_OK);
+        must(tn_stun_consume_other(out, n, data + 8, &got, &told) == TN_OK);
         must(tn_addr_equal(&got, &src));
-        must(tn_stun_answer(out, n, &src, answer, sizeof(answer)) == 0); /* no loops */
+        must(tn_addr_is_zero(&told) || tn_addr_equal(&told, &other));
+        must(tn_stun_answer(out, n, &src, NULL, answer, sizeof(answer)) == 0); /* no loops */
     }
     if (len >= TN_STUN_HEADER_LEN && tn_stun_consume_answer(data, len, data + 8, &got) == TN_OK)
-        must(tn_stun_answer(data, len, &src, out, sizeof(out)) == 0);
+        must(tn_stun_answer(data, len, &src, NULL, out, sizeof(out)) == 0);
     return 0;
 }

@@ -82,6 +82,38 @@ static bool port_taken(const struct world *w, const struct world_nat *nat, uint1
     return false;
 }
 
+static uint16_t draw_port(struct world *w, struct world_nat *nat)
+{
+    uint16_t first = nat->first_port ? nat->first_port : 1024;
+    uint16_t last = nat->last_port ? nat->last_port : 65535;
+
+    if (nat->step) {
+        nat->next_port = (uint16_t)(nat->next_port + nat->step);
+        return nat->next_port;
+    }
+    return (uint16_t)(first + tn_rng_below(&w->rng, (uint32_t)(last - first) + 1));
+}
+
+/* Only a mapping that does not depend on the destination keeps the inside port. */
+static bool keeps_port(const struct world_nat *nat)
+{
+    return nat->mapping == WORLD_MAP_EIM && !nat->step && !nat->first_port;
+}
+
+/* Is this the mapping of what goes there? */
+static bool is_for(const struct world_nat *nat, const struct world_mapping_row *row,
+                   const struct tn_addr *dst)
+{
+    switch (nat->mapping) {
+    case WORLD_MAP_EIM:
+        return true;
+    case WORLD_MAP_ADM:
+        return tn_addr_same_ip(&row->remote, dst);
+    default:
+        return tn_addr_equal(&row->remote, dst);
+    }
+}
+
 static struct world_mapping_row *new_row(struct world *w, struct world_nat *nat,
                                          const struct tn_addr *inside, const struct tn_addr *remote)
 {
@@ -90,11 +122,10 @@ static struct world_mapping_row *new_row(struct world *w, struct world_nat *nat,
     for (int i = 0; i < WORLD_MAPPINGS; i++) {
         if (alive(w, nat, &nat->row[i]))
             continue;
-        while (nat->mapping == WORLD_MAP_APDM || port_taken(w, nat, port)) {
-            port = (uint16_t)(1024 + tn_rng_below(&w->rng, 64512));
-            if (!port_taken(w, nat, port))
-                break;
-        }
+        if (!keeps_port(nat))
+            port = draw_port(w, nat);
+        while (port_taken(w, nat, port))
+            port = draw_port(w, nat);
         nat->row[i] = (struct world_mapping_row){
             .used = true, .inside = *inside, .remote = *remote, .port = port};
         return &nat->row[i];
@@ -146,7 +177,7 @@ static bool translate_out(struct world *w, struct world_nat *nat, struct tn_addr
         struct world_mapping_row *r = &nat->row[i];
 
         if (alive(w, nat, r) && tn_addr_equal(&r->inside, src) &&
-            (nat->mapping == WORLD_MAP_EIM || tn_addr_equal(&r->remote, dst)))
+            is_for(nat, r, dst))
             row = r;
     }
     if (!row)
@@ -191,7 +222,7 @@ static bool translate_in(struct world *w, struct world_nat *nat, const struct tn
 
         if (!alive(w, nat, row) || row->port != dst->port)
             continue;
-        if (nat->mapping == WORLD_MAP_APDM && !tn_addr_equal(&row->remote, src))
+        if (!is_for(nat, row, src))
             continue;
         if (!passes(nat, row, src)) {
             if (nat->spoils) /* the refused flow owns the port now: the mapping moves */

@@ -19,7 +19,8 @@
 #define WORLD_DATAGRAM 2048
 #define WORLD_CORE_HOPS 2 /* routers between any two sites */
 
-enum world_mapping { WORLD_MAP_EIM, WORLD_MAP_APDM }; /* endpoint-independent; address- and port-dependent */
+/* endpoint-independent; address- and port-dependent; address-dependent */
+enum world_mapping { WORLD_MAP_EIM, WORLD_MAP_APDM, WORLD_MAP_ADM };
 enum world_filter { WORLD_FILTER_EIF, WORLD_FILTER_ADF, WORLD_FILTER_APDF };
 
 struct world;
@@ -40,7 +41,7 @@ struct world_host {
 struct world_mapping_row {
     bool used;
     struct tn_addr inside;
-    struct tn_addr remote; /* APDM: the one it is for */
+    struct tn_addr remote; /* APDM, ADM: the one it is for */
     uint16_t port;         /* outside */
     uint64_t used_us;
     struct tn_addr sent_to[16]; /* for filtering */
@@ -62,6 +63,9 @@ struct world_nat {
     uint64_t lifetime_us;
     bool hairpin;
     struct world_forward forward;
+    int step; /* not 0: outside ports count up (or down) by it, from next_port */
+    uint16_t next_port;
+    uint16_t first_port, last_port; /* not 0: they are drawn from here */
     bool spoils; /* unsolicited inbound takes the port away, as bare Linux masquerade does */
     bool blocks_direct; /* passes only what goes to or comes from `exempt` */
     struct tn_addr exempt;

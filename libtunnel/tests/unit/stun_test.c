@@ -127,7 +127,7 @@ static void a_request_gets_an_answer_of_its_own_length(void **state)
 
         assert_int_equal(tn_stun_request(v6, rfc5769_txid, request, sizeof(request)), want);
         assert_true(tn_stun_is_message(request, want));
-        assert_int_equal(tn_stun_answer(request, want, &src[v6], answer, sizeof(answer)), want);
+        assert_int_equal(tn_stun_answer(request, want, &src[v6], NULL, answer, sizeof(answer)), want);
         assert_int_equal(tn_stun_consume_answer(answer, want, rfc5769_txid, &got), TN_OK);
         assert_true(tn_addr_equal(&got, &src[v6]));
     }
@@ -141,7 +141,7 @@ static void the_answer_has_the_bytes_of_the_rfc(void **state)
 
     (void)state;
     len = tn_stun_request(true, rfc5769_txid, request, sizeof(request));
-    assert_int_equal(tn_stun_answer(request, len, &src, answer, sizeof(answer)), 44);
+    assert_int_equal(tn_stun_answer(request, len, &src, NULL, answer, sizeof(answer)), 44);
     unhex_exactly(want, sizeof(want), "002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d9");
     assert_memory_equal(answer + 20, want, 24);
     assert_memory_equal(answer, "\x01\x01\x00\x18\x21\x12\xa4\x42", 8);
@@ -155,10 +155,10 @@ static void a_request_without_padding_is_met_with_silence(void **state)
     (void)state;
     tn_stun_request(false, rfc5769_txid, request, sizeof(request));
     request[3] = 0;
-    assert_int_equal(tn_stun_answer(request, 20, &v4, out, sizeof(out)), 0);
+    assert_int_equal(tn_stun_answer(request, 20, &v4, NULL, out, sizeof(out)), 0);
     request[3] = 12;
-    assert_int_equal(tn_stun_answer(request, 32, &v4, out, sizeof(out)), 32);
-    assert_int_equal(tn_stun_answer(request, 32, &v6, out, sizeof(out)), 0); /* the answer is 44 */
+    assert_int_equal(tn_stun_answer(request, 32, &v4, NULL, out, sizeof(out)), 32);
+    assert_int_equal(tn_stun_answer(request, 32, &v6, NULL, out, sizeof(out)), 0); /* the answer is 44 */
 }
 
 static void an_attribute_that_must_be_known_is_met_with_silence(void **state)
@@ -169,12 +169,12 @@ static void an_attribute_that_must_be_known_is_met_with_silence(void **state)
 
     (void)state;
     len = unhex(msg, sizeof(msg), rfc5769_request); /* has PRIORITY and USERNAME */
-    assert_int_equal(tn_stun_answer(msg, len, &src, out, sizeof(out)), 0);
+    assert_int_equal(tn_stun_answer(msg, len, &src, NULL, out, sizeof(out)), 0);
     len = tn_stun_request(false, rfc5769_txid, msg, sizeof(msg));
     msg[20] = 0x7f;
-    assert_int_equal(tn_stun_answer(msg, len, &src, out, sizeof(out)), 0);
+    assert_int_equal(tn_stun_answer(msg, len, &src, NULL, out, sizeof(out)), 0);
     msg[20] = 0x80; /* may be ignored */
-    assert_int_equal(tn_stun_answer(msg, len, &src, out, sizeof(out)), 32);
+    assert_int_equal(tn_stun_answer(msg, len, &src, NULL, out, sizeof(out)), 32);
 }
 
 static void answers_indications_and_garbage_are_never_answered(void **state)
@@ -188,13 +188,13 @@ static void answers_indications_and_garbage_are_never_answered(void **state)
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
         msg[0] = (uint8_t)(types[i] >> 8);
         msg[1] = (uint8_t)types[i];
-        assert_int_equal(tn_stun_answer(msg, len, &src, out, sizeof(out)), 0);
+        assert_int_equal(tn_stun_answer(msg, len, &src, NULL, out, sizeof(out)), 0);
     }
     msg[0] = 0;
     msg[1] = 1;
     for (size_t bit = 0; bit < 32; bit++) { /* the magic cookie */
         msg[4 + bit / 8] ^= (uint8_t)(1u << (bit % 8));
-        assert_int_equal(tn_stun_answer(msg, len, &src, out, sizeof(out)), 0);
+        assert_int_equal(tn_stun_answer(msg, len, &src, NULL, out, sizeof(out)), 0);
         msg[4 + bit / 8] ^= (uint8_t)(1u << (bit % 8));
     }
 }
@@ -213,8 +213,51 @@ static void an_answer_is_never_longer_than_its_request(void **state)
         msg[3] = (uint8_t)(len - 20);
         msg[23] = (uint8_t)(len - 24);
         for (int v6 = 0; v6 < 2; v6++)
-            assert_true(tn_stun_answer(msg, len, &src[v6], out, sizeof(out)) <= len);
+            assert_true(tn_stun_answer(msg, len, &src[v6], NULL, out, sizeof(out)) <= len);
     }
+}
+
+static void the_other_address_is_told_to_whom_has_room_for_it(void **state)
+{
+    uint8_t v4[4] = {192, 0, 2, 1}, o4[4] = {192, 0, 2, 9};
+    uint8_t v6[16] = {0x20, 1, 0x0d, 0xb8, [15] = 1}, o6[16] = {0x20, 1, 0x0d, 0xb8, [15] = 9};
+    struct tn_addr src[2] = {tn_addr_v4(v4, 40000), tn_addr_v6(v6, 40000)};
+    struct tn_addr other[2] = {tn_addr_v4(o4, 3479), tn_addr_v6(o6, 3479)}, mapped, told;
+    uint8_t request[TN_STUN_MAX_LEN], answer[TN_STUN_MAX_LEN], id[TN_STUN_TXID_LEN] = {7};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        size_t plain = i ? TN_STUN_V6_LEN : TN_STUN_V4_LEN, whole = i ? TN_STUN_OTHER_V6_LEN : TN_STUN_OTHER_V4_LEN;
+
+        for (size_t len = plain; len <= whole; len += 4) {
+            size_t want = len < whole ? plain : whole;
+
+            assert_int_equal(tn_stun_request_of(len, id, request, sizeof(request)), len);
+            assert_int_equal(tn_stun_answer(request, len, &src[i], &other[i], answer, sizeof(answer)), want);
+            assert_int_equal(tn_stun_consume_other(answer, want, id, &mapped, &told), 0);
+            assert_true(tn_addr_equal(&mapped, &src[i]));
+            assert_int_equal(tn_addr_equal(&told, &other[i]), len == whole);
+            assert_int_equal(tn_addr_is_zero(&told), len != whole);
+        }
+        assert_int_equal(tn_stun_answer(request, whole, &src[i], &other[!i], answer, sizeof(answer)), plain);
+    }
+}
+
+static void a_request_may_be_of_any_length_that_udp_carries(void **state)
+{
+    static uint8_t request[65536], answer[TN_STUN_MAX_LEN];
+    uint8_t id[TN_STUN_TXID_LEN] = {7}, v4[4] = {192, 0, 2, 1};
+    struct tn_addr src = tn_addr_v4(v4, 40000);
+
+    (void)state;
+    for (size_t len = 0; len <= 65536; len += 2) {
+        bool fits = len % 4 == 0 && len >= TN_STUN_V4_LEN && len <= 65500;
+
+        assert_int_equal(tn_stun_request_of(len, id, request, sizeof(request)), fits ? len : 0);
+        if (fits)
+            assert_int_equal(tn_stun_answer(request, len, &src, NULL, answer, sizeof(answer)), TN_STUN_V4_LEN);
+    }
+    assert_int_equal(tn_stun_request_of(1472, id, request, 1471), 0);
 }
 
 static void no_room_is_no_answer(void **state)
@@ -225,7 +268,7 @@ static void no_room_is_no_answer(void **state)
     (void)state;
     assert_int_equal(tn_stun_request(false, rfc5769_txid, msg, 31), 0);
     assert_int_equal(tn_stun_request(false, rfc5769_txid, msg, 32), 32);
-    assert_int_equal(tn_stun_answer(msg, 32, &src, out, 31), 0);
+    assert_int_equal(tn_stun_answer(msg, 32, &src, NULL, out, 31), 0);
 }
 
 static void two_mapped_addresses_or_none_are_refused(void **state)
@@ -260,6 +303,8 @@ int main(void)
         cmocka_unit_test(an_attribute_that_must_be_known_is_met_with_silence),
         cmocka_unit_test(answers_indications_and_garbage_are_never_answered),
         cmocka_unit_test(an_answer_is_never_longer_than_its_request),
+        cmocka_unit_test(the_other_address_is_told_to_whom_has_room_for_it),
+        cmocka_unit_test(a_request_may_be_of_any_length_that_udp_carries),
         cmocka_unit_test(no_room_is_no_answer),
         cmocka_unit_test(two_mapped_addresses_or_none_are_refused),
     };
