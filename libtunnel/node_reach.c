@@ -88,7 +88,9 @@ void tn_reach_result(struct tn_node *n, const struct tn_coord_event *e, struct t
                                   : e->status == TN_STATUS_ELSEWHERE ? TN_REACH_NOT_OURS
                                                                      : TN_REACH_NO_ANSWER;
 
-    tn_reach_on_answer(&n->reach, e->seq, answer, e->from, &now);
+    if (!tn_reach_on_answer(&n->reach, e->seq, answer, e->from, &now))
+        tn_event_push(n, &(struct tn_event){
+                             .kind = TN_EV_DIALLED, .unix_ns = e->seq, .status = e->status});
     report(n, now);
 }
 
@@ -101,6 +103,11 @@ bool tn_reach_dialled(struct tn_node *n, const uint8_t *data, size_t len, struct
         return false;
     report(n, now);
     return true;
+}
+
+int tn_node_dial(struct tn_node *n, const struct tn_addr *a, uint64_t nonce, struct tn_now now)
+{
+    return n->member ? tn_coord_client_check(&n->coord, nonce, TN_DIAL_SAME, a, now) : TN_ESTATE;
 }
 
 bool tn_node_reach(const struct tn_node *n, uint32_t i, struct tn_reach_row *out)

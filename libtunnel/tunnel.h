@@ -162,6 +162,9 @@ struct tn_coord_info {
 };
 void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out);
 const char *tn_node_status_text(uint8_t status);
+/* Asks the coordinator to send a dial-back with this nonce to an address of ours, from where we speak to
+ * it (path/reach.h knows the others). TN_ESTATE: not a member now; TN_ENOSPC. Then TN_EV_DIALLED. */
+TN_MUST_CHECK int tn_node_dial(struct tn_node *n, const struct tn_addr *a, uint64_t nonce, struct tn_now now);
 /* What dial-backs said of our own outside address i; false past the last. */
 bool tn_node_reach(const struct tn_node *n, uint32_t i, struct tn_reach_row *out);
 
@@ -224,6 +227,7 @@ enum tn_event_kind {
     TN_EV_COORD_RESOLVE, /* no answer for long: look the name up again */
     TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
     TN_EV_UPDATED,       /* status */
+    TN_EV_DIALLED,       /* unix_ns: the nonce; status: tn_node_dial's question was answered so */
     TN_EV_REACH,         /* addr, token: enum tn_cand_origin, status: enum tn_reach_verdict, new or changed */
 };
 struct tn_event {

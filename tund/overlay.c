@@ -101,6 +101,9 @@ static int start(void *ctx, struct tund *t)
     o->timers_open = true;
     o->save_timer.data = o;
     o->resolve_timer.data = o;
+    err = overlay_life_open(o);
+    if (err)
+        return tund_fail(t, err, "no timers: %s", strerror(-err));
     err = fill_node(o, &why);
     if (!err)
         err = overlay_net_start(o, &why);
@@ -153,6 +156,7 @@ static void on_joined(struct overlay *o, uint8_t status)
         log_info("a member of network %s, says the coordinator", o->self.card.cert.network);
         overlay_store_joined(o);
         overlay_coord_changed(o, COORD_JOINED);
+        overlay_nat_begin(o);
         return;
     }
     log_error("the coordinator refuses this node: %s", tn_node_status_text(status));
@@ -228,6 +232,9 @@ static void on_event(void *ctx, const struct tn_event *ev)
     case TN_EV_REACH:
         on_reach(ev);
         break;
+    case TN_EV_DIALLED:
+        overlay_life_on_event(o, ev);
+        break;
     case TN_EV_SESSION:
     case TN_EV_PONG:
         break;
@@ -241,6 +248,7 @@ static void on_network_change(void *ctx)
 
     overlay_set_candidates(o);
     overlay_resolve(o);
+    overlay_nat_begin(o);
 }
 
 /* ---- stop ---- */
@@ -269,6 +277,7 @@ static void on_stop(void *ctx)
         return;
     say_goodbye(o->t);
     overlay_resolve_stop(o);
+    overlay_nat_stop(o);
     overlay_ctl_close(o);
     overlay_net_stop(o);
     if (o->timers_open) {

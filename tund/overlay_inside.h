@@ -7,6 +7,8 @@
  *   overlay_verbs.c   requests from the control socket
  *   overlay_report.c  status, peers and explain as JSON
  *   overlay_ping.c    pings for tundctl
+ *   overlay_nat.c     what the NAT in front of us does
+ *   overlay_life.c    how long it keeps a mapping
  */
 #ifndef TUND_OVERLAY_INSIDE_H
 #define TUND_OVERLAY_INSIDE_H
@@ -15,10 +17,12 @@
 
 #include "ctl.h"
 #include "daemon.h"
+#include "netcheck.h"
 #include "overlay.h"
 #include "prefix.h"
 #include "resolve.h"
 #include "state.h"
+#include "state_networks.h"
 #include "state_record.h"
 
 
@@ -33,6 +37,34 @@ enum overlay_coord_state {
 };
 
 struct overlay_ping;
+
+struct overlay_nat {
+    struct netcheck *check;        /* under way, or NULL */
+    struct netcheck_result result; /* of the last one; all zero before the first */
+    struct ctl_conn *waiting[CTL_CONN_MAX];
+};
+
+struct overlay_life_socket { /* heap: outlives its handle's close */
+    struct overlay *overlay;
+    uv_poll_t poll;
+    int fd;
+};
+
+struct overlay_life {
+    struct state_networks networks;
+    struct tn_natlife life; /* of the network that we are in */
+    uint64_t key;           /* of that network; 0: none known */
+    uv_timer_t timer;
+    bool open;
+    uint8_t phase; /* private to overlay_life.c, as what follows */
+    uint8_t tries;
+    uint32_t trial_s;
+    struct overlay_life_socket *socket;
+    struct tn_addr mapped;
+    uint8_t txid[12];
+    uint64_t nonce;
+    bool dialled; /* the coordinator says that it has sent the knock */
+};
 
 struct overlay {
     struct tund *t; /* NULL before configure and after stop */
@@ -57,6 +89,9 @@ struct overlay {
     enum overlay_coord_state coord_state;
     uint8_t refused_status;
     char resolve_error[160];
+
+    struct overlay_nat nat;
+    struct overlay_life life;
 
     struct ctl *ctl;
     struct overlay_ping *pings;
@@ -109,6 +144,21 @@ json_t *overlay_status_json(const struct overlay *o);
 json_t *overlay_peers_json(const struct overlay *o);
 json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m, uint32_t peer,
                              struct tn_now now);
+
+/* ---- overlay_nat.c ---- */
+
+void overlay_nat_begin(struct overlay *o); /* a check, from the beginning; nothing before the name is resolved */
+void overlay_nat_verb(struct overlay *o, struct ctl_conn *c);
+void overlay_nat_on_close(struct overlay *o, const struct ctl_conn *c);
+void overlay_nat_stop(struct overlay *o); /* overlay_life_stop as well */
+
+/* ---- overlay_life.c ---- */
+
+TN_MUST_CHECK int overlay_life_open(struct overlay *o); /* 0 or a negative errno */
+void overlay_life_begin(struct overlay *o); /* after a check: goes on, or begins where the network is another */
+void overlay_life_on_event(struct overlay *o, const struct tn_event *ev);
+void overlay_life_stop(struct overlay *o);
+json_t *overlay_life_json(const struct overlay *o);
 
 /* ---- overlay_ping.c ---- */
 

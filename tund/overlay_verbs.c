@@ -6,7 +6,7 @@
  *   leave   answered when the coordinator has the card that says "left"
  *
  * What a stream is, is told by the connection's user pointer: a ping, or the
- * address of o->watchers or of o->leaving. */
+ * address of o->watchers, of o->leaving or of o->nat (who waits for a check). */
 #include "overlay_inside.h"
 
 #include <errno.h>
@@ -113,6 +113,11 @@ static void do_ping(struct overlay *o, struct ctl_conn *c, json_t *request)
         overlay_ping_start(o, c, m, peer, request);
 }
 
+static void do_netcheck(struct overlay *o, struct ctl_conn *c, json_t *request)
+{
+    overlay_nat_verb(o, c);
+}
+
 static void do_down(struct overlay *o, struct ctl_conn *c, json_t *request)
 {
     log_info("stopping, as tundctl asks");
@@ -212,6 +217,7 @@ static const struct {
 } verbs[] = {
     {"status", do_status}, {"peers", do_peers}, {"explain", do_explain}, {"ping", do_ping},
     {"watch", do_watch},   {"leave", do_leave}, {"down", do_down},       {"version", do_version},
+    {"netcheck", do_netcheck},
 };
 
 static void on_request(void *ctx, struct ctl_conn *c, json_t *request)
@@ -235,6 +241,8 @@ static void on_close(void *ctx, struct ctl_conn *c)
 
     if (user == &o->watchers)
         forget_watcher(o, c);
+    else if (user == &o->nat)
+        overlay_nat_on_close(o, c);
     else if (user == &o->leaving)
         o->leaving = NULL; /* it goes on; only nobody waits for the end */
     else if (user)

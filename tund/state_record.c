@@ -418,7 +418,7 @@ int state_load_roster(struct state *s, struct tn_roster *r, struct tn_roster_loa
 int state_forget(struct state *s, struct why *w)
 {
     static const char *const files[] = {
-        "node", "node.bak", "owner", "owner.bak", "stamp", "stamp.bak", ROSTER_FILE,
+        "node", "node.bak", "owner", "owner.bak", "stamp", "stamp.bak", ROSTER_FILE, "networks",
     };
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

@@ -60,6 +60,11 @@ static const struct verb {
     {"explain", "PEER", ARG_JSON, tundctl_explain,
      "every way to a member that was tried, and why the one in use is in use",
      "      --json             as one JSON object\n", NULL, "tundctl explain nas"},
+    {"netcheck", NULL, ARG_JSON | ARG_COORDINATOR, tundctl_netcheck,
+     "what the network here lets through, and what its NAT does",
+     "      --json             as one JSON object\n"
+     "      --coordinator URL  check the way to that one, without the daemon\n",
+     "\nExit code: 0 only if UDP gets through; 4 if none does.\n", "tundctl netcheck"},
     {"version", NULL, ARG_JSON, tundctl_version, "of this program, and of the daemon that runs",
      "      --json             as one JSON object\n", NULL, "tundctl version"},
 };
@@ -94,7 +99,7 @@ static void print_overview(FILE *to)
 {
     fputs("Usage: tundctl VERB [OPTION]...\n\n", to);
     for (size_t i = 0; i < VERB_COUNT; i++)
-        fprintf(to, "  %-7s %-5s  %s\n", verbs[i].name, verbs[i].word ? verbs[i].word : "",
+        fprintf(to, "  %-8s %-5s  %s\n", verbs[i].name, verbs[i].word ? verbs[i].word : "",
                 verbs[i].line);
     fputs("\nEvery verb takes --help, and --state DIR (default /var/lib/tund): which instance.\n"
           "PEER is a member's name, the beginning of its node id, or its overlay address.\n\n"

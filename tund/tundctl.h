@@ -12,6 +12,7 @@ enum tundctl_exit {
     CTL_EXIT_FAILED = 1,
     CTL_EXIT_USAGE = 2,
     CTL_EXIT_NOT_DIRECT = 3, /* ping --until-direct: answers came, but none by a direct path */
+    CTL_EXIT_NO_UDP = 4,     /* netcheck: no UDP datagram got through */
 };
 
 int tundctl_create(const struct args *a);  /* tundctl_enroll.c */
@@ -25,6 +26,7 @@ int tundctl_peers(const struct args *a);
 int tundctl_version(const struct args *a);
 int tundctl_explain(const struct args *a); /* tundctl_explain.c */
 int tundctl_ping(const struct args *a);    /* tundctl_ping.c */
+int tundctl_netcheck(const struct args *a); /* tundctl_netcheck.c */
 
 /* "tundctl: ..." on standard error; returns `code`. */
 int say_error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -62,6 +62,11 @@ const char *show_age(const json_t *value, char out[SHOW_LEN])
 
 int show_ask(const struct args *a, json_t *request, const char *key, json_t **answer)
 {
+    return show_ask_slow(a, request, key, CTL_ANSWER_MS, answer);
+}
+
+int show_ask_slow(const struct args *a, json_t *request, const char *key, int timeout_ms, json_t **answer)
+{
     json_t *got = NULL;
     struct state s;
     struct why why;
@@ -71,7 +76,7 @@ int show_ask(const struct args *a, json_t *request, const char *key, json_t **an
         json_decref(request);
         return say_error(CTL_EXIT_FAILED, "%s", why.text);
     }
-    err = ctl_ask(&s, request, CTL_ANSWER_MS, &got, &why);
+    err = ctl_ask(&s, request, timeout_ms, &got, &why);
     state_close(&s);
     if (err)
         return say_error(CTL_EXIT_FAILED, "%s", why.text);

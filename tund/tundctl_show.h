@@ -18,6 +18,8 @@ const char *show_age(const json_t *value, char out[SHOW_LEN]);   /* "12 s", "3 h
 /* Asks the daemon one question; *answer is what it has under `key`, to be released. 0 or an exit
  * code, with the error already printed. */
 int show_ask(const struct args *a, json_t *request, const char *key, json_t **answer);
+/* The same for what takes the daemon that long. */
+int show_ask_slow(const struct args *a, json_t *request, const char *key, int timeout_ms, json_t **answer);
 /* As one line of JSON; returns the exit code. */
 int show_json(const json_t *value);
 

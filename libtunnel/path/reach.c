@@ -168,27 +168,28 @@ bool tn_reach_poll(struct tn_reach *r, struct tn_rng *rng, const struct tn_now *
     return false;
 }
 
-void tn_reach_on_answer(struct tn_reach *r, uint64_t nonce, enum tn_reach_answer answer, uint8_t sent,
+bool tn_reach_on_answer(struct tn_reach *r, uint64_t nonce, enum tn_reach_answer answer, uint8_t sent,
                         const struct tn_now *now)
 {
     struct tn_reach_row *row = by_nonce(r, nonce);
 
     if (!row || row->phase != ASKED)
-        return;
+        return false;
     if (answer == TN_REACH_NOT_OURS) {
         settle(row, TN_REACH_ELSEWHERE, SHUT_FOR_US, now);
-        return;
+        return true;
     }
     if (answer == TN_REACH_NO_ANSWER) {
         row->asks = 0;
         ask_again(row, now->us + RETRY_US);
-        return;
+        return true;
     }
     row->sent = sent;
     row->phase = LISTENING;
     row->due_us = now->us + LISTEN_US;
     if (is_open(row))
         settle(row, TN_REACH_OPEN, OPEN_FOR_US, now);
+    return true;
 }
 
 bool tn_reach_on_dial(struct tn_reach *r, uint64_t nonce, uint8_t from, const struct tn_now *now)

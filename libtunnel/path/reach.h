@@ -64,8 +64,9 @@ uint64_t tn_reach_next(const struct tn_reach *r);
 /* The next question; false when there is none now. `rng` makes the nonce. */
 bool tn_reach_poll(struct tn_reach *r, struct tn_rng *rng, const struct tn_now *now,
                    struct tn_reach_wish *out);
-/* The coordinator's answer to the question with that nonce; `sent`: bits of enum tn_reach_from. */
-void tn_reach_on_answer(struct tn_reach *r, uint64_t nonce, enum tn_reach_answer answer, uint8_t sent,
+/* The coordinator's answer to the question with that nonce; `sent`: bits of enum tn_reach_from. False: it
+ * was not ours. */
+bool tn_reach_on_answer(struct tn_reach *r, uint64_t nonce, enum tn_reach_answer answer, uint8_t sent,
                         const struct tn_now *now);
 /* A dial-back came in. False: nobody asked for it. */
 bool tn_reach_on_dial(struct tn_reach *r, uint64_t nonce, uint8_t from, const struct tn_now *now);

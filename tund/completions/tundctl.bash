@@ -7,7 +7,7 @@ _tundctl_peers() {
 
 _tundctl() {
     local cur prev verb='' state='' i
-    local verbs='create invite join leave up down status peers ping explain version'
+    local verbs='create invite join leave up down status peers ping explain netcheck version'
     COMPREPLY=()
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -45,6 +45,7 @@ _tundctl() {
     join) options+=' --ifname --port' ;;
     leave) options+=' --force' ;;
     status | peers | explain | version) options+=' --json' ;;
+    netcheck) options+=' --json --coordinator' ;;
     ping) options+=' --json --count --interval --size --until-direct' ;;
     esac
     if [[ $cur == -* ]]; then

@@ -6,6 +6,7 @@
 
 #include "libtunnel/crypto/crypto.h"
 #include "tund/prefix.h"
+#include "tund/state_networks.h"
 #include "tund/state_record.h"
 #include "tund/tundctl_args.h"
 
@@ -20,12 +21,17 @@ static void check(int condition)
 static void records(const uint8_t *data, size_t size)
 {
     uint8_t again[STATE_RECORD_MAX];
+    struct state_networks networks;
     struct state_owner owner;
     struct state_node node;
     size_t len;
 
     if (state_node_decode(&node, data, size) == 0) {
         check(state_node_encode(&node, again, sizeof(again), &len) == 0);
+        check(len == size && memcmp(again, data, len) == 0);
+    }
+    if (state_networks_decode(&networks, data, size) == 0) {
+        check(state_networks_encode(&networks, again, sizeof(again), &len) == 0);
         check(len == size && memcmp(again, data, len) == 0);
     }
     if (state_owner_decode(&owner, data, size) == 0) {
@@ -44,6 +50,15 @@ static void bodies(const uint8_t *data, size_t size)
     record[8] = 1;
     record[10] = (uint8_t)(size >> 8);
     record[11] = (uint8_t)size;
+    memcpy(record + 12, data, size);
+    memcpy(record + 12, "tundnets", 8); /* and as the body of that file */
+    record[20] = 1;
+    if (size > 9)
+        memcpy(record + 21, data + 9, size - 9);
+    if (size >= 9) {
+        tn_blake2s(record + 12 + size, 32, NULL, 0, record + 12, size);
+        records(record + 12, size + 32);
+    }
     memcpy(record + 12, data, size);
     for (uint8_t kind = 1; kind <= 3; kind++) {
         record[9] = kind;

@@ -44,7 +44,8 @@ static bool poll(struct fixture *f)
 
 static void answer(struct fixture *f, uint8_t sent)
 {
-    tn_reach_on_answer(&f->r, f->w.nonce, TN_REACH_SENT, sent, &f->now);
+    assert_true(tn_reach_on_answer(&f->r, f->w.nonce, TN_REACH_SENT, sent, &f->now));
+    assert_false(tn_reach_on_answer(&f->r, ~f->w.nonce, TN_REACH_SENT, sent, &f->now));
 }
 
 /* Answers every question with `sent`, of which `got` arrive, until there is none for a minute. */
@@ -168,7 +169,7 @@ static void silence_of_the_coordinator_is_no_verdict(void **state)
     begin(&f, TN_CAND_REFLEXIVE);
     for (int i = 0; i < 5; i++) {
         assert_true(poll(&f));
-        tn_reach_on_answer(&f.r, f.w.nonce, TN_REACH_NO_ANSWER, 0, &f.now);
+        assert_true(tn_reach_on_answer(&f.r, f.w.nonce, TN_REACH_NO_ANSWER, 0, &f.now));
         assert_false(poll(&f));
         assert_in_range(tn_reach_next(&f.r) - f.now.us, TN_S(10), TN_S(120));
         f.now.us = tn_reach_next(&f.r);
@@ -186,7 +187,7 @@ static void an_address_that_is_not_ours_is_told(void **state)
     (void)state;
     begin(&f, TN_CAND_MAPPED);
     assert_true(poll(&f));
-    tn_reach_on_answer(&f.r, f.w.nonce, TN_REACH_NOT_OURS, 0, &f.now);
+    assert_true(tn_reach_on_answer(&f.r, f.w.nonce, TN_REACH_NOT_OURS, 0, &f.now));
     assert_true(tn_reach_take_event(&f.r, &f.event));
     assert_int_equal(f.event.verdict, TN_REACH_ELSEWHERE);
 }
