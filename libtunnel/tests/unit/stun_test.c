@@ -245,19 +245,20 @@ static void the_other_address_is_told_to_whom_has_room_for_it(void **state)
 
 static void a_request_may_be_of_any_length_that_udp_carries(void **state)
 {
-    static uint8_t request[65536], answer[TN_STUN_MAX_LEN];
+    static uint8_t request[2048], answer[TN_STUN_MAX_LEN];
     uint8_t id[TN_STUN_TXID_LEN] = {7}, v4[4] = {192, 0, 2, 1};
     struct tn_addr src = tn_addr_v4(v4, 40000);
 
     (void)state;
-    for (size_t len = 0; len <= 65536; len += 2) {
-        bool fits = len % 4 == 0 && len >= TN_STUN_V4_LEN && len <= 65500;
+    for (size_t len = 0; len <= sizeof(request); len += 2) {
+        bool fits = len % 4 == 0 && len >= TN_STUN_V4_LEN;
 
         assert_int_equal(tn_stun_request_of(len, id, request, sizeof(request)), fits ? len : 0);
         if (fits)
             assert_int_equal(tn_stun_answer(request, len, &src, NULL, answer, sizeof(answer)), TN_STUN_V4_LEN);
     }
     assert_int_equal(tn_stun_request_of(1472, id, request, 1471), 0);
+    assert_int_equal(tn_stun_request_of(65504, id, request, 70000), 0); /* refused before it is written */
 }
 
 static void no_room_is_no_answer(void **state)
