@@ -1,7 +1,7 @@
 /* How it works: one thread, one libuv loop. A datagram goes into the server
  * (libtunnel/coord/server.h), which rewrites it in place and says what to send
- * where; it is sent at once, through the way that the server names. After each
- * batch the timer is set to the server's next deadline. Nothing is allocated for a
+ * where; it is sent at once, through the way that the server names, or, if it is the relay's, at
+ * the end of its batch (coord_batch.h). After each batch the timer is set to the server's next deadline. Nothing is allocated for a
  * datagram; all memory of the server is taken at the start.
  *
  * The start, each step of which can fail with a sentence:
@@ -58,6 +58,7 @@ struct coord {
     size_t arena_len;
     struct tn_server_memory mem;
     char url[TN_URL_SIZE];
+    struct tn_now pass_now; /* the moment of what is taken in now */
     uint64_t started_us;
     uint64_t armed_us;        /* the deadline that the timer is set to */
     uint64_t store_failures;  /* already complained about */
@@ -138,6 +139,22 @@ static void on_datagram(void *ctx, uint8_t way, const struct tn_addr *src, uint8
         else
             coord_net_send(&c->net, out[i].port, &out[i].dst, out[i].data, out[i].len);
     }
+}
+
+static void on_pass(void *ctx, uint64_t capacity)
+{
+    struct coord *c = ctx;
+
+    c->pass_now = read_clock();
+    tn_server_relay_pass(c->server, capacity);
+}
+
+static bool on_train(void *ctx, struct tn_server_train *t, struct tn_server_flight *f)
+{
+    struct coord *c = ctx;
+
+    t->now = c->pass_now;
+    return tn_server_relay_next(c->server, t, f);
 }
 
 static void on_batch_end(void *ctx)
@@ -239,7 +256,9 @@ static int start_loop(struct coord *c, struct why *w)
 static int start_sockets(struct coord *c, struct why *w)
 {
     struct coord_net_handler h = {.ctx = c, .on_datagram = on_datagram,
-                                  .on_batch_end = on_batch_end};
+                                  .on_batch_end = on_batch_end,
+                                  .on_pass = on_pass,
+                                  .on_train = on_train};
     struct coord_user user;
     int err = coord_user_find(c->o->user, &user, w);
 

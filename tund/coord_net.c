@@ -17,6 +17,8 @@
 #include "libtunnel/coord/msg.h"
 #include "libtunnel/path/stun.h"
 
+#include "coord_batch.h"
+
 /* ---- ways ---- */
 
 static uint8_t find_way(struct coord_net *n, unsigned socket, const struct tn_addr *local)
@@ -161,11 +163,14 @@ uint8_t coord_net_can_dial(const struct coord_net *n, bool v4)
 static int open_one(struct coord_net *n, uv_loop_t *loop, const struct tn_addr *at, struct why *w)
 {
     struct udp_config c = {.port = at->port, .bind = *at};
-    struct udp_handler h = {.ctx = n, .on_datagram = on_datagram, .on_batch_end = on_batch_end};
+    const struct udp_handler inner = {
+        .ctx = n, .on_datagram = on_datagram, .on_batch_end = on_batch_end};
+    struct udp_handler h;
     char text[ADDR_TEXT_LEN];
     int err;
 
     c.bind.port = 0; /* [::] is then zero: both families */
+    coord_batch_udp_handler(n->batch, &inner, &h);
     err = udp_open(&n->udp[n->udp_count], loop, &c, &h);
     (void)addr_text(at, text);
     switch (err) {
@@ -198,6 +203,9 @@ int coord_net_open(struct coord_net *n, uv_loop_t *loop, const struct coord_opti
 
     memset(n, 0, sizeof(*n));
     n->handler = *handler;
+    n->batch = coord_batch_new(n);
+    if (!n->batch)
+        return why_set(w, -ENOMEM, "out of memory");
     for (unsigned i = 0; i < o->listen_count && !err; i++) {
         struct tn_addr at = o->listen[i];
 
@@ -220,6 +228,8 @@ void coord_net_close(struct coord_net *n)
     for (unsigned i = 0; i < n->udp_count; i++)
         udp_close(&n->udp[i]);
     n->udp_count = n->way_count = 0;
+    coord_batch_free(n->batch);
+    n->batch = NULL;
 }
 
 struct tn_addr coord_net_bound(const struct coord_net *n, unsigned i)

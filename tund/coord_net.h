@@ -11,6 +11,7 @@
 
 #include "libtunnel/base/addr.h"
 #include "libtunnel/base/err.h"
+#include "libtunnel/coord/server.h"
 
 #include "coord_options.h"
 #include "udp.h"
@@ -25,6 +26,10 @@ struct coord_net_handler {
     void (*on_datagram)(void *ctx, uint8_t way, const struct tn_addr *src, uint8_t *data,
                         size_t len);
     void (*on_batch_end)(void *ctx);
+    /* Of the relay, where datagrams come in batches (coord_batch.h): tn_server_relay_pass, and
+     * tn_server_relay_next, whose `now` is the callee's to set. NULL: on_datagram gets all. */
+    void (*on_pass)(void *ctx, uint64_t capacity);
+    bool (*on_train)(void *ctx, struct tn_server_train *t, struct tn_server_flight *f);
 };
 
 struct coord_net_counters {
@@ -33,8 +38,11 @@ struct coord_net_counters {
     uint64_t send_errors; /* refused by the system: no route, and the like */
 };
 
+struct coord_batch; /* coord_batch.h */
+
 struct coord_net {
     struct coord_net_handler handler;
+    struct coord_batch *batch;
     struct udp udp[COORD_SOCKETS_MAX];
     unsigned udp_count;
     struct {

@@ -116,6 +116,7 @@ int tn_server_init(struct tn_server *s, const struct tn_server_memory *mem,
     tn_server_new_cookie_key(s, now);
     tn_server_new_cookie_key(s, now);
     tn_server_table_init(s);
+    tn_share_begin(&s->share, 0);
     s->sweep_us = now.us + SWEEP_US;
     for (size_t i = 0; i < TN_SERVER_LIMIT_ROWS; i++) {
         s->limit[i].level = (uint64_t)s->cfg.handshakes_per_s * 5;

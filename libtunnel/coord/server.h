@@ -17,6 +17,7 @@
 #include "msg.h"
 #include "relay.h"
 #include "session.h"
+#include "share.h"
 #include "store.h"
 
 #define TN_SERVER_NONE UINT32_MAX /* no slot */
@@ -55,6 +56,7 @@ struct tn_server_session {
     struct tn_server_seen seen[2]; /* by family: 0 IPv4, 1 IPv6 */
     struct tn_cand_wire cand[TN_CANDLIST_SEND_MAX];
     struct tn_server_bucket relay, requests;
+    struct tn_share_part share;
     uint32_t key_next;            /* chain of the table by static key */
     uint32_t member_next;         /* chain of the table by identity */
     uint32_t older, newer;        /* list of the tentative, or of the guests; newer: free list */
@@ -104,7 +106,7 @@ struct tn_server_config {
     X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \
-    X(drop_relay_unbound) X(drop_relay_away) X(drop_relay_rate)
+    X(drop_relay_unbound) X(drop_relay_away) X(drop_relay_rate) X(drop_relay_share)
 struct tn_server_counters {
 #define TN_SERVER_COUNTER_FIELD(name) uint64_t name;
     TN_SERVER_COUNTERS(TN_SERVER_COUNTER_FIELD)
@@ -131,6 +133,7 @@ struct tn_server {
     uint32_t oldest[2], newest[2]; /* lists: 0 tentative, 1 guests */
     uint64_t sweep_us;             /* when sessions are next looked through for expired ones */
     struct tn_server_bucket limit[TN_SERVER_LIMIT_ROWS]; /* handshakes by source */
+    struct tn_share share; /* of the relay */
     struct tn_server_gauges gauge;
     struct tn_server_counters counter;
     uint8_t scratch[2][TN_CTL_MAX_LEN];
@@ -159,6 +162,34 @@ void tn_server_wipe(struct tn_server *s); /* every secret, those in the caller's
 size_t tn_server_on_datagram(struct tn_server *s, uint8_t port, const struct tn_addr *src,
                              uint8_t *data, size_t len, struct tn_now now,
                              struct tn_server_out out[TN_SERVER_OUT_MAX]);
+
+/* Relay frames of one source, one behind another, each but the last `segment` bytes long; a datagram
+ * alone is its own segment. What came in one train need not go out in one. */
+struct tn_server_train {
+    const struct tn_addr *src;
+    uint8_t *data;
+    size_t len, segment;
+    struct tn_now now;
+};
+/* Frames that go on to one member, one behind another in the train's memory, rewritten. */
+struct tn_server_flight {
+    uint32_t receiver; /* its slot, which tells flights apart quickly; `dst` is what counts */
+    uint32_t frames;
+    uint8_t port; /* the socket to send from */
+    struct tn_addr dst;
+    uint8_t *data;
+    size_t len, segment; /* the last frame may be shorter */
+};
+#define TN_SERVER_FLIGHT_FRAMES 64
+
+/* The next flight of `t`, which moves behind it; false: nothing of the train is left, or nothing of it
+ * was to be passed on. What may not pass is counted, as with tn_server_on_datagram. */
+bool tn_server_relay_next(struct tn_server *s, struct tn_server_train *t,
+                          struct tn_server_flight *f);
+/* Begins a pass: what is taken in before any of it is sent. In an overload `capacity` is how much of it
+ * can be passed on, in units of about a nanosecond (1000 a flight and 1 for 4 bytes), and each member
+ * gets its fair share of that (share.h); else 0. Who calls tn_server_on_datagram only needs no passes. */
+void tn_server_relay_pass(struct tn_server *s, uint64_t capacity);
 
 uint64_t tn_server_next_deadline(const struct tn_server *s);
 void tn_server_tick(struct tn_server *s, struct tn_now now); /* expires sessions */

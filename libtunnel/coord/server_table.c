@@ -353,6 +353,7 @@ void tn_server_replace(struct tn_server *s, uint32_t old_slot, uint32_t new_slot
     memcpy(to->cand, from->cand, sizeof(to->cand));
     to->rtt_us = from->rtt_us;
     to->relay = from->relay;
+    to->share = from->share;
     to->requests = from->requests;
     for (int family = 0; family < 2; family++) {
         if (tn_addr_is_zero(&to->seen[family].addr))
