@@ -7,9 +7,9 @@ TCP4 = ("TCP 4 streams a-b Gbit/s", "TCP 4 streams b-a Gbit/s")
 SLOW = ("nebula", "fastd", "openvpn", "tinc", "n2n")
 
 
-def ratio(middle, name, key):
-    """tund's figure over the other's; None where one is missing."""
-    ours, other = middle.get("tund", {}).get(key), middle.get(name, {}).get(key)
+def ratio(middle, name, key, ours_name="tund", ours_key=None):
+    """Our figure over the other's; None where one is missing."""
+    ours, other = middle.get(ours_name, {}).get(ours_key or key), middle.get(name, {}).get(key)
     return ours / other if ours is not None and other else None
 
 
@@ -18,7 +18,7 @@ def at_least(what, got, bar, unit=" times"):
 
 
 def at_most(what, got, bar, unit=" times"):
-    return row(what, f"at most {bar:g}{unit}", got, unit, got is not None and got <= bar)
+    return row(what, f"at most {bar:.3g}{unit}", got, unit, got is not None and got <= bar)
 
 
 def row(what, want, got, unit, passes):
@@ -50,6 +50,21 @@ def tunnel_rows(middle):
                         ratio(middle, "wireguard-go", "ping p99 us"), 1))
     rows.append(at_most("memory after the run, each daemon",
                         middle.get("tund", {}).get("RSS after MiB"), 12, " MiB"))
+    return rows
+
+
+def relay_rows(middle):
+    rows = []
+    for size in (64, 1400):
+        key = f"{size} B pps"
+        rows.append(at_least(f"relay, {size} B, one datagram a call, pps against coturn",
+                             ratio(middle, "coturn", key, "tund-coord"), 3))
+        rows.append(at_least(f"relay, {size} B, trains, pps against coturn",
+                             ratio(middle, "coturn", key, "tund-coord", f"{size} B trains pps"), 10))
+        rows.append(at_most(f"relay, {size} B, CPU of a packet against coturn",
+                            ratio(middle, "coturn", f"{size} B CPU us", "tund-coord"), 1 / 3))
+    rows.append(at_most("relay, each of 1,000 idle members",
+                        middle.get("tund-coord", {}).get("idle KiB each"), 8, " KiB"))
     return rows
 
 

@@ -34,7 +34,7 @@ class Report(unittest.TestCase):
                                     "| *tund / nebula* | 2.00 | - |"])
 
     def test_the_plot_is_xml_with_a_bar_for_each_figure(self):
-        tree = xml.etree.ElementTree.fromstring(report.svg({"tund": {"a<b": 4}, "n": {"a<b": 2}}))
+        tree = xml.etree.ElementTree.fromstring(report.svg([{"tund": {"a<b": 4}, "n": {"a<b": 2}}]))
         self.assertEqual([float(r.get("width")) for r in tree.iter("{http://www.w3.org/2000/svg}rect")],
                          [420, 210])
 
@@ -60,6 +60,14 @@ class Bars(unittest.TestCase):
         got = verdicts({**GOOD, "TCP a-b Gbit/s": 8.9}, **{"wireguard-go 12": GO, "nebula": GO})
         self.assertEqual(got["TCP a-b, one stream, against wireguard-go 12"], "falls short")
         self.assertEqual(got["TCP a-b, one stream, against nebula"], "pass")
+
+
+    def test_the_relay_is_measured_against_coturn(self):
+        coturn = {"64 B pps": 80000, "1400 B pps": 80000, "64 B CPU us": 9, "1400 B CPU us": 9}
+        ours = {"64 B pps": 240000, "1400 B pps": 239000, "64 B trains pps": 800000,
+                "1400 B trains pps": 790000, "64 B CPU us": 3, "1400 B CPU us": 3.1, "idle KiB each": 8}
+        got = [verdict for *_, verdict in bars.relay_rows({"coturn": coturn, "tund-coord": ours})]
+        self.assertEqual(got, ["pass", "pass", "pass"] + ["falls short"] * 3 + ["pass"])
 
 
 class Search(unittest.TestCase):

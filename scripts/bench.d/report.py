@@ -17,26 +17,26 @@ def keys_of(middle):
     return list(dict.fromkeys(k for row in middle.values() for k in row))
 
 
-def table(middle):
+def table(middle, ours_name="tund"):
     keys = keys_of(middle)
     lines = ["| | " + " | ".join(keys) + " |", "| --- " * (len(keys) + 1) + "|"]
     for name, row in middle.items():
         cells = [number(row[k]) if k in row else "-" for k in keys]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    ours = middle.get("tund", {})
+    ours = middle.get(ours_name, {})
     for name, row in middle.items():
-        if name == "tund" or not ours:
+        if name == ours_name or not ours:
             continue
         cells = [f"{ours[k] / row[k]:.2f}" if row.get(k) and k in ours else "-" for k in keys]
-        lines.append(f"| *tund / {name}* | " + " | ".join(cells) + " |")
+        lines.append(f"| *{ours_name} / {name}* | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def svg(middle):
-    """A group of bars for each column; tund's are blue."""
+def svg(groups):
+    """A block of bars for each column of each group of systems; tund's are blue."""
     left, bar, width = 150, 16, 420
     out, y = [], 10
-    for key in keys_of(middle):
+    for middle, key in ((middle, key) for middle in groups for key in keys_of(middle)):
         rows = [(name, row[key]) for name, row in middle.items() if key in row]
         most = max((value for _, value in rows), default=0) or 1
         out.append(f'<text x="{left}" y="{y + 12}" font-weight="bold">{html.escape(key)}</text>')

@@ -266,9 +266,9 @@ static void fill_certificate(struct tn_cert *cert, unsigned network, unsigned nu
     memcpy(cert->invite_id, seed, sizeof(cert->invite_id));
     tn_ed25519_public(cert->invite_public, seed);
     cert->not_after_s = e2e_now().unix_ns / 1000000000 + 3600;
-    memcpy(cert->ipv4, (uint8_t[]){10, 9, (uint8_t)(number >> 8), (uint8_t)(number + 1)}, 4);
+    memcpy(cert->ipv4, (uint8_t[]){10, 9, (uint8_t)((number + 1) >> 8), (uint8_t)(number + 1)}, 4);
     cert->ipv4_bits = 16;
-    host[6] = (uint8_t)(number >> 8);
+    host[6] = (uint8_t)((number + 1) >> 8);
     host[7] = (uint8_t)(number + 1);
     tn_network_address6(cert->ipv6, cert->network_public, host);
     snprintf(cert->name, sizeof(cert->name), "m%u", number);
@@ -294,10 +294,12 @@ void member_sign(struct member *m, unsigned network, unsigned number, uint64_t e
     assert_int_equal(tn_card_encode(&m->card, m->wire, sizeof(m->wire), &m->wire_len), 0);
 }
 
-static void open_socket(struct member *m)
+static void open_socket(struct member *m, const struct tn_addr *local)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t len = sizeof(at);
+
+    memcpy(&at.sin_addr, local->ip + 12, 4);
 
     m->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_true(m->fd >= 0);
@@ -309,15 +311,24 @@ static void open_socket(struct member *m)
 void member_open(struct member *m, const struct coordinator *c, uint16_t port, unsigned network,
                  unsigned number)
 {
+    struct tn_addr local = tn_addr_v4((const uint8_t[]){127, 0, 0, 1}, 0), server = local;
+
+    server.port = port;
+    member_open_at(m, c->url.public_key, &local, &server, network, number);
+}
+
+void member_open_at(struct member *m, const uint8_t server_public[32], const struct tn_addr *local,
+                    const struct tn_addr *server, unsigned network, unsigned number)
+{
     struct tn_coord_client_config cfg = {.channel = m->channel,
                                          .channel_count = sizeof(m->channel) /
                                                           sizeof(m->channel[0])};
-    struct tn_addr server, none = {.port = 0};
+    struct tn_addr none = {.port = 0};
     uint8_t seed[32];
 
     memset(m, 0, sizeof(*m));
     m->join_status = m->update_status = m->lookup_status = m->connect_status = m->bind_status = -1;
-    open_socket(m);
+    open_socket(m, local);
     seed_of(m->private_key, 'w', network, number);
     tn_x25519_clamp(m->private_key);
     fill_certificate(&m->card.cert, network, number);
@@ -328,9 +339,8 @@ void member_open(struct member *m, const struct coordinator *c, uint16_t port, u
     seed_of(seed, 'r', network, number);
     tn_put_be16(seed + 8, m->port); /* another generator for each client */
     assert_int_equal(
-        tn_coord_client_init(&m->client, &cfg, m->private_key, c->url.public_key, seed), 0);
-    server = tn_addr_v4((const uint8_t[]){127, 0, 0, 1}, port);
-    tn_coord_client_set_server(&m->client, &server, &none, e2e_now());
+        tn_coord_client_init(&m->client, &cfg, m->private_key, server_public, seed), 0);
+    tn_coord_client_set_server(&m->client, server, &none, e2e_now());
     tn_coord_client_start(&m->client, e2e_now());
 }
 

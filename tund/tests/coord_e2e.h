@@ -74,6 +74,9 @@ struct member {
 /* Member `number` of network `network`, with a valid card; talks to the given port. */
 void member_open(struct member *m, const struct coordinator *c, uint16_t port, unsigned network,
                  unsigned number);
+/* The same with IPv4 addresses of one's own choice; `server_public` is the coordinator's key. */
+void member_open_at(struct member *m, const uint8_t server_public[32], const struct tn_addr *local,
+                    const struct tn_addr *server, unsigned network, unsigned number);
 void member_close(struct member *m);
 /* Signs the card anew after a change of what it says; `epoch` 0: says "left". */
 void member_sign(struct member *m, unsigned network, unsigned number, uint64_t epoch);
