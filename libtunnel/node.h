@@ -22,6 +22,7 @@
 #include "coord/client.h"
 #include "coord/relay.h"
 #include "crypto/crypto.h"
+#include "job.h"
 #include "path/frag.h"
 #include "path/linkmsg.h"
 #include "path/paths.h"

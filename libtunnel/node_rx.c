@@ -218,64 +218,88 @@ static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_bu
     return deliver(n, peer, b);
 }
 
-static int open_data(struct tn_node *n, struct tn_peer *p, const struct arrival *a, unsigned *news)
+/* The session of a data message, if it may be opened with it. */
+static struct tn_keypair *session_of(struct tn_node *n, const uint8_t *msg)
 {
-    struct tn_keypair *kp = tn_keys_find(&p->keys, tn_wg_receiver(a->msg));
-    uint64_t counter = tn_session_counter(a->msg);
+    uint32_t index = tn_wg_receiver(msg);
+    struct tn_peer *p = tn_peer_at(n, index & n->slot_mask);
+    struct tn_keypair *kp = p ? tn_keys_find(&p->keys, index) : NULL;
+
+    if (!kp)
+        n->counters.drop_no_session++;
+    return kp;
+}
+
+static enum tn_verdict plan_data(struct tn_node *n, const struct arrival *a, struct tn_job *job)
+{
+    struct tn_keypair *kp = session_of(n, a->msg);
+
+    if (!kp)
+        return TN_DROP;
+    if (tn_keys_check_received(kp, a->now.us, tn_session_counter(a->msg))) {
+        n->counters.drop_replay++;
+        return TN_DROP;
+    }
+    *job = (struct tn_job){.session = &kp->session,
+                           .msg = a->msg,
+                           .len = a->len,
+                           .opens = true,
+                           .relayed = a->way.via == TN_VIA_RELAY};
+    return TN_WORK;
+}
+
+/* The session may have gone since the plan, when a packet before this one made its successor current. */
+static int commit_open(struct tn_node *n, uint32_t peer, const struct arrival *a,
+                       const struct tn_job *job, unsigned *news)
+{
+    struct tn_keypair *kp;
     int err;
 
-    if (!kp) {
-        n->counters.drop_no_session++;
-        return TN_ENOKEY;
-    }
-    err = tn_keys_check_received(kp, a->now.us, counter);
-    if (err) {
-        n->counters.drop_replay++;
-        return err;
-    }
-    err = tn_session_open(&kp->session, a->msg, a->len);
-    if (err) {
+    if (job->err) {
         n->counters.drop_auth++;
-        return err;
+        return job->err;
     }
-    err = tn_keys_commit_received(&p->keys, kp, a->now.us, counter, news);
+    kp = session_of(n, a->msg);
+    if (!kp)
+        return TN_ENOKEY;
+    err = tn_keys_commit_received(&n->mem.peers[peer].keys, kp, a->now.us,
+                                  tn_session_counter(a->msg), news);
     if (err)
         n->counters.drop_replay++;
     return err;
 }
 
-static enum tn_verdict on_data(struct tn_node *n, struct tn_buf *b, const struct arrival *a,
-                               uint32_t *out_peer)
+enum tn_verdict tn_commit_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
+                              struct tn_now now, uint32_t *out_peer, const struct tn_job *job)
 {
-    uint32_t peer = tn_wg_receiver(a->msg) & n->slot_mask;
-    struct tn_peer *p = tn_peer_at(n, peer);
+    struct arrival a = {.now = now, .msg = job->msg, .len = job->len};
+    uint32_t peer = tn_wg_receiver(a.msg) & n->slot_mask;
     enum tn_verdict verdict;
     unsigned news = 0;
 
-    if (!p) {
-        n->counters.drop_no_session++;
-        return TN_DROP;
-    }
-    if (open_data(n, p, a, &news))
+    a.way.via = job->relayed ? TN_VIA_RELAY : TN_VIA_DIRECT;
+    if (!job->relayed)
+        a.way.addr = *src;
+    if (commit_open(n, peer, &a, job, &news))
         return TN_DROP;
     *out_peer = peer;
     n->counters.rx_packets++;
-    on_authentic(n, peer, a);
+    on_authentic(n, peer, &a);
     if (news & TN_KEYS_CONFIRMED)
-        session_ready(n, peer, a->now);
+        session_ready(n, peer, a.now);
     if (news & TN_KEYS_WANTS_REKEY)
-        tn_tx_want_handshake(n, peer, a->now);
+        tn_tx_want_handshake(n, peer, a.now);
     b->off += TN_WG_HEADER_LEN;
     b->len -= TN_WG_DATA_OVERHEAD;
-    verdict = on_content(n, peer, b, a);
-    tn_path_settle_later(n, peer, a->now);
+    verdict = on_content(n, peer, b, &a);
+    tn_path_settle_later(n, peer, a.now);
     return verdict;
 }
 
 /* ---- the first bytes ---- */
 
 static enum tn_verdict on_wireguard(struct tn_node *n, struct tn_buf *b, struct arrival *a,
-                                    uint32_t *peer)
+                                    struct tn_job *job)
 {
     a->msg = tn_buf_data(b);
     a->len = b->len;
@@ -290,7 +314,7 @@ static enum tn_verdict on_wireguard(struct tn_node *n, struct tn_buf *b, struct 
         on_cookie(n, a);
         return TN_CONSUMED;
     case TN_WG_DATA:
-        return on_data(n, b, a, peer);
+        return plan_data(n, a, job);
     case TN_WG_NONE:
         break;
     }
@@ -298,8 +322,16 @@ static enum tn_verdict on_wireguard(struct tn_node *n, struct tn_buf *b, struct 
     return TN_DROP;
 }
 
-enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
-                            struct tn_now now, uint32_t *peer)
+bool tn_may_plan_net(const struct tn_buf *b)
+{
+    const uint8_t *data = tn_buf_data(b);
+    size_t at = b->len && data[0] == TN_CTL_RELAY ? TN_RELAY_HEADER_LEN : 0;
+
+    return at < b->len && data[at] == TN_WG_DATA;
+}
+
+enum tn_verdict tn_plan_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
+                            struct tn_now now, struct tn_job *job)
 {
     struct arrival a = {.now = now, .way = {.via = TN_VIA_DIRECT, .addr = *src}};
     uint8_t first = b->len ? tn_buf_data(b)[0] : 0;
@@ -316,7 +348,7 @@ enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn
         }
         n->counters.rx_relay++;
         a.way = (struct tn_way){.via = TN_VIA_RELAY};
-        return on_wireguard(n, b, &a, peer);
+        return on_wireguard(n, b, &a, job);
     }
     if (n->has_coordinator && tn_ctl_is_control(tn_buf_data(b), b->len)) {
         err = tn_coord_client_on_datagram(&n->coord, src, tn_buf_data(b), b->len, now);
@@ -331,5 +363,17 @@ enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn
         n->counters.drop_auth++;
         return TN_DROP;
     }
-    return on_wireguard(n, b, &a, peer);
+    return on_wireguard(n, b, &a, job);
+}
+
+enum tn_verdict tn_from_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
+                            struct tn_now now, uint32_t *peer)
+{
+    struct tn_job job;
+    enum tn_verdict verdict = tn_plan_net(n, b, src, now, &job);
+
+    if (verdict != TN_WORK)
+        return verdict;
+    tn_job_run(&job);
+    return tn_commit_net(n, b, src, now, peer, &job);
 }

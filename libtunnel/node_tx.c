@@ -74,26 +74,26 @@ static int pad(const struct tn_node *n, const struct tn_peer *p, struct tn_buf *
     return 0;
 }
 
-int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data, struct tn_now now)
+static int plan_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data,
+                     struct tn_now now, struct tn_job *job)
 {
     struct tn_peer *p = &n->mem.peers[peer];
     struct tn_keypair *kp = tn_keys_for_sending(&p->keys, now.us);
-    uint64_t counter;
     bool wants_rekey;
-    size_t inner;
     int err;
 
     if (!kp)
         return TN_ENOKEY;
     err = pad(n, p, b);
-    if (!err)
-        err = tn_keys_plan_send(kp, now.us, &counter, &wants_rekey);
     if (err)
         return err;
-    inner = b->len;
-    if (!tn_buf_push(b, TN_WG_HEADER_LEN))
+    *job = (struct tn_job){.session = &kp->session, .len = b->len};
+    job->msg = tn_buf_push(b, TN_WG_HEADER_LEN);
+    if (!job->msg)
         return TN_ENOSPC;
-    tn_session_seal(&kp->session, counter, tn_buf_data(b), inner);
+    err = tn_keys_plan_send(kp, now.us, &job->counter, &wants_rekey);
+    if (err)
+        return err;
     b->len += TN_TAG_LEN;
     if (is_data)
         tn_timers_data_sent(&p->timers, &n->rng, now.us);
@@ -104,6 +104,16 @@ int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data,
     return 0;
 }
 
+int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data, struct tn_now now)
+{
+    struct tn_job job;
+    int err = plan_seal(n, peer, b, is_data, now, &job);
+
+    if (!err)
+        tn_job_run(&job);
+    return err;
+}
+
 void tn_tx_want_handshake(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
@@ -112,8 +122,8 @@ void tn_tx_want_handshake(struct tn_node *n, uint32_t peer, struct tn_now now)
         tn_sched_want(n, peer, TN_WANTS_INITIATION);
 }
 
-enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now now,
-                            struct tn_route *route, uint32_t *peer)
+enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now now,
+                            struct tn_route *route, uint32_t *peer, struct tn_job *job)
 {
     uint32_t slot = owner_of(n, b, now);
     struct tn_way way;
@@ -134,11 +144,22 @@ enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
     }
     if ((b->len > n->mem.peers[slot].mtu && n->mem.peers[slot].small &&
          tn_small_split(n, slot, b, now)) ||
-        tn_tx_seal(n, slot, b, true, now) || tn_tx_route(n, slot, &way, b, now, route)) {
+        plan_seal(n, slot, b, true, now, job) || tn_tx_route(n, slot, &way, b, now, route)) {
         n->counters.drop_no_session++;
         verdict = TN_DROP;
     }
 out:
     tn_path_settle_later(n, slot, now);
+    return verdict;
+}
+
+enum tn_verdict tn_from_tun(struct tn_node *n, struct tn_buf *b, struct tn_now now,
+                            struct tn_route *route, uint32_t *peer)
+{
+    struct tn_job job;
+    enum tn_verdict verdict = tn_plan_tun(n, b, now, route, peer, &job);
+
+    if (verdict == TN_SEND)
+        tn_job_run(&job);
     return verdict;
 }

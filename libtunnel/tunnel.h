@@ -186,6 +186,7 @@ enum tn_verdict {
     TN_STAGE,    /* no session yet: keep the packet for `peer` until TN_EV_SESSION */
     TN_DELIVER,  /* buf is an inner IP packet for the TUN, from `peer`, or ICMP that answers the packet */
     TN_CONSUMED, /* ours; poll for what follows */
+    TN_WORK,     /* of job.h only */
 };
 
 /* An IP packet from the TUN, with TN_BUF_HEADROOM before and TN_BUF_TAILROOM behind it. One that is
