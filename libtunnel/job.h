@@ -5,9 +5,8 @@
  *   run      any thread, any order: seals or opens in place, touches nothing but the packet
  *   commit   the owner's thread, in order, for what came in: window, timers, routing
  *
- * A job borrows keys and packet. Between its plan and the end of its run, nothing else may be done
- * to the node but to plan; between the plan of what came in and its commit, nothing but to plan and
- * to commit what came before. */
+ * A job borrows keys and packet: between its plan and the end of its run, nothing else may be done to
+ * the node but to plan. A commit looks the session up again. */
 #ifndef TN_JOB_H
 #define TN_JOB_H
 

@@ -292,7 +292,7 @@ int tund_init(struct tund *t, const struct tund_options *opt)
     t->loop_open = true;
     t->out_mem = secure_alloc(PACKET_MEM_LEN, NULL);
     t->tun_mem = secure_alloc(PACKET_MEM_LEN, NULL);
-    t->io = io_new(&t->tun, &t->udp, tund_pump_send_now, t);
+    t->io = io_new(&t->tun, &t->udp, opt->threads, tund_pump_send_now, t);
     if (!t->out_mem || !t->tun_mem || !t->io)
         return tund_fail(t, -ENOMEM, "no memory");
     return 0;

@@ -40,6 +40,13 @@ struct tund_hooks {
     void (*on_stop)(void *ctx);
 };
 
+/* A datagram that waits to be opened with others of its batch. */
+struct tund_gathered {
+    struct tn_buf b;
+    const struct udp_source *from;
+};
+#define TUND_GATHERED_MAX 256u
+
 struct tund {
     uv_loop_t loop;
     struct tund_options opt;
@@ -72,6 +79,9 @@ struct tund {
     uint8_t *tun_mem; /* what a staged packet is taken into */
     struct tund_hooks hooks; /* hooks.ctx is the overlay */
     const struct udp_source *answering; /* the datagram being worked on, or NULL */
+    uint32_t gathered_count;
+    struct tund_gathered gathered[TUND_GATHERED_MAX];
+    struct tn_job gathered_job[TUND_GATHERED_MAX];
     bool loop_open, started, pumping, pump_again, stopping;
     int exit_code;
     char failure[256];

@@ -97,13 +97,14 @@ void tund_pump_send_now(void *ctx, const uint8_t *data, size_t len, const struct
     tn_on_send_error(t->node, to, tund_now());
 }
 
-static void send_datagram(struct tund *t, const struct tn_buf *b, const struct tn_route *route)
+static void send_datagram(struct tund *t, const struct tn_buf *b, const struct tn_route *route,
+                          struct tn_job *job)
 {
     const struct tn_addr *local = sources_find(&t->sources, &route->to);
 
     if (t->answering && tn_addr_equal(&t->answering->remote, &route->to))
         local = &t->answering->local;
-    io_send(t->io, b, &route->to, route->ttl, local);
+    io_send(t->io, b, &route->to, route->ttl, local, job);
 }
 
 static bool drain_out(struct tund *t, struct tn_now now)
@@ -113,7 +114,7 @@ static bool drain_out(struct tund *t, struct tn_now now)
     bool any = false;
 
     while (tn_poll_out(t->node, &b, now, &route)) {
-        send_datagram(t, &b, &route);
+        send_datagram(t, &b, &route, NULL);
         any = true;
     }
     return any;
@@ -136,11 +137,12 @@ static void deliver(struct tund *t, const struct tn_buf *b, bool lent)
 static bool push_packet(struct tund *t, struct tn_buf *b, struct tn_now now)
 {
     struct tn_route route;
+    struct tn_job job;
     uint32_t peer;
 
-    switch (tn_from_tun(t->node, b, now, &route, &peer)) {
+    switch (tn_plan_tun(t->node, b, now, &route, &peer, &job)) {
     case TN_SEND:
-        send_datagram(t, b, &route);
+        send_datagram(t, b, &route, &job);
         if (tn_has_rest(t->node))
             drain_out(t, now);
         return true;
@@ -214,6 +216,55 @@ void tund_pump(struct tund *t)
 
 /* ---- in: UDP ---- */
 
+static void finish_datagram(struct tund *t, enum tn_verdict verdict, const struct tn_buf *b,
+                            bool lent, uint32_t peer, const struct udp_source *from)
+{
+    /* A peer is named only when the datagram proved to be his. */
+    if (peer != TN_NO_PEER && verdict != TN_DROP)
+        sources_learn(&t->sources, &from->remote, &from->local);
+    if (verdict == TN_DELIVER)
+        deliver(t, b, lent);
+    else if (verdict == TN_CONSUMED)
+        tund_pump(t);
+}
+
+/* Opens what was gathered, in any order, and goes on with it in the order in which it came. */
+static void finish_gathered(struct tund *t)
+{
+    uint32_t count = t->gathered_count;
+
+    io_run(t->io, t->gathered_job, count);
+    t->gathered_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct tund_gathered *g = &t->gathered[i];
+        const uint8_t *mem = g->b.mem;
+        uint32_t peer = TN_NO_PEER;
+        enum tn_verdict verdict;
+
+        t->answering = g->from;
+        verdict = tn_commit_net(t->node, &g->b, &g->from->remote, batch_now(t), &peer,
+                                &t->gathered_job[i]);
+        finish_datagram(t, verdict, &g->b, g->b.mem != mem, peer, g->from);
+    }
+    t->answering = NULL;
+}
+
+/* Opened later, with others. False: it had to be dealt with at once, and was. */
+static bool gather(struct tund *t, struct tn_buf *b, const struct udp_source *from)
+{
+    struct tn_job *job = &t->gathered_job[t->gathered_count];
+    enum tn_verdict verdict;
+
+    t->answering = from;
+    verdict = tn_plan_net(t->node, b, &from->remote, batch_now(t), job);
+    if (verdict != TN_WORK) {
+        finish_datagram(t, verdict, b, false, TN_NO_PEER, from);
+        return false;
+    }
+    t->gathered[t->gathered_count++] = (struct tund_gathered){.b = *b, .from = from};
+    return true;
+}
+
 static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct udp_source *from)
 {
     struct tund *t = ctx;
@@ -221,20 +272,21 @@ static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct
     const uint8_t *mem = b->mem;
     enum tn_verdict verdict;
 
+    if (io_gathers(t->io) && tn_may_plan_net(b)) {
+        if (gather(t, b, from) && t->gathered_count == TUND_GATHERED_MAX)
+            finish_gathered(t);
+        return;
+    }
+    finish_gathered(t);
     t->answering = from;
     verdict = tn_from_net(t->node, b, &from->remote, batch_now(t), &peer);
-    /* A peer is named only when the datagram proved to be his. */
-    if (peer != TN_NO_PEER && verdict != TN_DROP)
-        sources_learn(&t->sources, &from->remote, &from->local);
-    if (verdict == TN_DELIVER)
-        deliver(t, b, b->mem != mem);
-    else if (verdict == TN_CONSUMED)
-        tund_pump(t);
+    finish_datagram(t, verdict, b, b->mem != mem, peer, from);
     t->answering = NULL;
 }
 
 static void on_batch_end(void *ctx, struct udp *u)
 {
+    finish_gathered(ctx);
     tund_pump(ctx);
 }
 

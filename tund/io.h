@@ -12,6 +12,7 @@
 #include "libtunnel/base/addr.h"
 #include "libtunnel/base/buf.h"
 #include "libtunnel/base/err.h"
+#include "libtunnel/job.h"
 #include "tun.h"
 #include "udp.h"
 
@@ -21,8 +22,10 @@ struct io; /* heap */
 typedef void io_send_now(void *ctx, const uint8_t *data, size_t len, const struct tn_addr *to,
                          uint8_t ttl, const struct tn_addr *local);
 
-/* NULL: no memory. tun and udp are borrowed until io_free, and opened later; `send_now` gets ctx. */
-struct io *io_new(struct tun *tun, struct udp *udp, io_send_now *send_now, void *ctx);
+#define IO_THREADS_AUTO (-1)
+/* NULL: no memory. tun and udp are borrowed until io_free, and opened later; `send_now` gets ctx.
+ * threads: that seal and open beside the caller's; IO_THREADS_AUTO: as many as help. */
+struct io *io_new(struct tun *tun, struct udp *udp, int threads, io_send_now *send_now, void *ctx);
 void io_free(struct io *io); /* NULL is fine; wipes */
 
 /* As tun_open. */
@@ -37,9 +40,14 @@ TN_MUST_CHECK int io_read(struct io *io, struct tn_buf *b);
 bool io_has_more(const struct io *io); /* packets that were read already: no event will tell of them */
 /* To the TUN. The error may be that of an earlier packet. The packet may be rewritten. */
 TN_MUST_CHECK int io_write(struct io *io, const struct tn_buf *b);
-/* A datagram, in the buffer of the last io_read or in any other; local may be NULL. */
+/* A datagram, in the buffer of the last io_read or in any other; local may be NULL. job: what is still
+ * to be run on it, or NULL; done by io_flush at the latest. */
 void io_send(struct io *io, const struct tn_buf *b, const struct tn_addr *to, uint8_t ttl,
-             const struct tn_addr *local);
+             const struct tn_addr *local, struct tn_job *job);
+/* Is it worth while to gather jobs for io_run? The same answer for all of a batch of datagrams, which
+ * then lie still, with their sources, until its end. */
+bool io_gathers(const struct io *io);
+void io_run(struct io *io, struct tn_job *job, uint32_t count);
 void io_flush(struct io *io);
 /* Addresses or routes changed: what a destination could not do, it may be able to do now. */
 void io_on_network_change(struct io *io);

@@ -16,7 +16,7 @@ struct io {
     uint8_t *mem; /* one packet */
 };
 
-struct io *io_new(struct tun *tun, struct udp *udp, io_send_now *send_now, void *ctx)
+struct io *io_new(struct tun *tun, struct udp *udp, int threads, io_send_now *send_now, void *ctx)
 {
     struct io *io = calloc(1, sizeof *io);
 
@@ -72,9 +72,22 @@ int io_write(struct io *io, const struct tn_buf *b)
 }
 
 void io_send(struct io *io, const struct tn_buf *b, const struct tn_addr *to, uint8_t ttl,
-             const struct tn_addr *local)
+             const struct tn_addr *local, struct tn_job *job)
 {
+    if (job)
+        tn_job_run(job);
     io->send_now(io->ctx, tn_buf_data(b), b->len, to, ttl, local);
+}
+
+bool io_gathers(const struct io *io)
+{
+    return false;
+}
+
+void io_run(struct io *io, struct tn_job *job, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        tn_job_run(&job[i]);
 }
 
 void io_flush(struct io *io)

@@ -13,6 +13,7 @@
 
 #define PEERS_DEFAULT 256
 #define PEERS_MAX 65536
+#define THREADS_MAX 7
 #define MTU_MIN 576
 #define MTU_MAX 65400 /* what still fits a UDP datagram, sealed and relayed */
 
@@ -26,6 +27,7 @@ const char options_help[] =
     "      --port UDPPORT   UDP port to listen on (0, the default: any that is free)\n"
     "      --mtu N          MTU of the interface (default 1420; 1400 with --state)\n"
     "      --peers N        room for N peers (default 256)\n"
+    "      --threads N      threads that seal and open beside the main one (default: what helps)\n"
     "      --log-level L    silent, error, warn, info, debug or trace (default info)\n"
     "      --version        print the version\n"
     "  -h, --help           print this\n"
@@ -40,7 +42,7 @@ const char options_help[] =
     "Exit codes: 0 well; 1 failed; 2 wrong usage; 3 not permitted, or no /dev/net/tun;\n"
     "  4 interface, port or state in use; 5 the clock is before 2024.\n";
 
-enum { OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_LOG_LEVEL, OPT_VERSION };
+enum { OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_THREADS, OPT_LOG_LEVEL, OPT_VERSION };
 
 static const struct option long_options[] = {
     {"foreground", no_argument, NULL, 'f'},
@@ -48,6 +50,7 @@ static const struct option long_options[] = {
     {"port", required_argument, NULL, OPT_PORT},
     {"mtu", required_argument, NULL, OPT_MTU},
     {"peers", required_argument, NULL, OPT_PEERS},
+    {"threads", required_argument, NULL, OPT_THREADS},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -118,6 +121,11 @@ static enum options_result take(struct parse *p, int opt, const char *arg)
             return bad(p, "--peers wants a number from 1 to %d", PEERS_MAX);
         p->out->peers = v;
         return OPTIONS_RUN;
+    case OPT_THREADS:
+        if (!number(arg, 0, THREADS_MAX, &v))
+            return bad(p, "--threads wants a number from 0 to %d", THREADS_MAX);
+        p->out->threads = (int)v;
+        return OPTIONS_RUN;
     case OPT_LOG_LEVEL:
         if (!log_level_parse(arg, &p->out->log_level))
             return bad(p, "--log-level wants silent, error, warn, info, debug or trace");
@@ -169,6 +177,7 @@ enum options_result options_parse(int argc, char **argv, struct tund_options *ou
 
     memset(out, 0, sizeof *out);
     out->peers = PEERS_DEFAULT;
+    out->threads = -1;
     out->log_level = LOG_LEVEL_INFO;
     take_environment(out);
     optind = 0; /* glibc: begin anew, also after an earlier call */

@@ -25,6 +25,7 @@ struct tund_options {
     bool port_given;
     uint16_t mtu;          /* 0: the default (1420, overlay 1400) */
     uint32_t peers;        /* most peers */
+    int threads;           /* beside the main one; -1: as many as help */
     enum log_level log_level;
     bool foreground;
 };

@@ -34,6 +34,7 @@
 #include "tund/log.h"
 #include "tund/secure.h"
 #include "tund/udp_msg.h"
+#include "workers.h"
 
 #define SLOT_MAX (TN_BUF_HEADROOM + TUN_PACKET_MAX + TN_BUF_TAILROOM + 16)
 #define ARENA_LEN (4 * SLOT_MAX)
@@ -47,6 +48,7 @@ struct receive {
                                           CMSG_SPACE(sizeof(struct in_pktinfo)) +
                                           CMSG_SPACE(sizeof(int))];
     struct iovec iov;
+    struct udp_source source;
 };
 
 struct io {
@@ -67,12 +69,25 @@ struct io {
     struct mmsghdr message[RECEIVE_COUNT];
     struct fast_trains trains;
     struct fast_merge merge;
+    struct fast_workers *workers;
+    bool gathering;  /* jobs are kept for the workers, in this batch */
+    uint32_t jobs;   /* that wait: no more than there are datagrams in `trains` */
+    struct tn_job job[FAST_DATAGRAMS];
     struct iovec out[1 + FAST_MERGE_PACKETS]; /* of one write; large, so not made anew each time */
 };
 
 /* ---- life ---- */
 
-struct io *io_new(struct tun *tun, struct udp *udp, io_send_now *send_now, void *ctx)
+static void run_jobs(void *ctx)
+{
+    struct io *io = ctx;
+    uint32_t count = io->jobs;
+
+    io->jobs = 0;
+    fast_workers_run(io->workers, io->job, count);
+}
+
+struct io *io_new(struct tun *tun, struct udp *udp, int threads, io_send_now *send_now, void *ctx)
 {
     struct io *io = calloc(1, sizeof *io);
 
@@ -83,10 +98,15 @@ struct io *io_new(struct tun *tun, struct udp *udp, io_send_now *send_now, void 
     io->trains.udp = udp;
     io->trains.send_now = send_now;
     io->trains.ctx = ctx;
+    io->trains.before = run_jobs;
+    io->trains.before_ctx = io;
+    io->workers = threads == IO_THREADS_AUTO
+                      ? fast_workers_new(fast_workers_wanted(), false)
+                      : fast_workers_new((unsigned)threads, true);
     io->arena = secure_alloc(ARENA_LEN, NULL);
     io->large = secure_alloc(LARGE_LEN, NULL);
     io->received = secure_alloc(RECEIVE_COUNT * RECEIVE_LEN, NULL);
-    if (io->arena && io->large && io->received)
+    if (io->workers && io->arena && io->large && io->received)
         return io;
     io_free(io);
     return NULL;
@@ -96,6 +116,7 @@ void io_free(struct io *io)
 {
     if (!io)
         return;
+    fast_workers_free(io->workers);
     secure_free(io->arena, ARENA_LEN);
     secure_free(io->large, LARGE_LEN);
     secure_free(io->received, RECEIVE_COUNT * RECEIVE_LEN);
@@ -115,6 +136,9 @@ void io_describe(const struct io *io, char *text, size_t cap)
              io->offload & TUN_F_TSO4 ? " TSO4" : "", io->offload & TUN_F_TSO6 ? " TSO6" : "",
              io->offload & FAST_TUN_F_USO ? " USO" : "", tun && udp ? ", " : "", udp ? "UDP" : "",
              io->trains.segments ? " GSO" : "", io->gro ? " GRO" : "", tun || udp ? "" : "none");
+    if (fast_workers_help(io->workers) && strlen(text) < cap)
+        snprintf(text + strlen(text), cap - strlen(text), ", %u threads",
+                 fast_workers_count(io->workers) + 1);
 }
 
 /* ---- the TUN ---- */
@@ -183,6 +207,13 @@ static void take_slot(struct io *io, size_t len, struct tn_buf *b)
     *b = (struct tn_buf){.mem = io->slot, .cap = need, .off = TN_BUF_HEADROOM, .len = len};
 }
 
+/* A batch of packets out begins: nothing waits to be sent. */
+static void begin_batch(struct io *io)
+{
+    if (!io->trains.count)
+        io->gathering = fast_workers_gather(io->workers);
+}
+
 static int next_segment(struct io *io, struct tn_buf *b)
 {
     take_slot(io, fast_split_next_len(&io->split), b);
@@ -217,6 +248,7 @@ int io_read(struct io *io, struct tn_buf *b)
 
     if (io->splitting)
         return next_segment(io, b);
+    begin_batch(io);
     if (!io->vnet) {
         take_slot(io, TUN_PACKET_MAX, b);
         n = tun_read(io->tun, tn_buf_data(b), TUN_PACKET_MAX);
@@ -252,15 +284,29 @@ int io_write(struct io *io, const struct tn_buf *b)
 /* ---- UDP ---- */
 
 void io_send(struct io *io, const struct tn_buf *b, const struct tn_addr *to, uint8_t ttl,
-             const struct tn_addr *local)
+             const struct tn_addr *local, struct tn_job *job)
 {
+    if (job && (!io->gathering || b->mem != io->slot))
+        tn_job_run(job);
     if (b->mem == io->slot) {
         fast_trains_push(&io->trains, tn_buf_data(b), b->len, to, ttl, local);
         io->used = (size_t)(tn_buf_data(b) + b->len - io->arena);
+        if (job && io->gathering)
+            io->job[io->jobs++] = *job;
         return;
     }
     fast_trains_flush(&io->trains);
     io->trains.send_now(io->trains.ctx, tn_buf_data(b), b->len, to, ttl, local);
+}
+
+bool io_gathers(const struct io *io)
+{
+    return io->gathering;
+}
+
+void io_run(struct io *io, struct tn_job *job, uint32_t count)
+{
+    fast_workers_run(io->workers, job, count);
 }
 
 void io_flush(struct io *io)
@@ -311,17 +357,18 @@ static void on_train(struct io *io, struct udp *u, struct mmsghdr *m)
 {
     uint8_t *data = m->msg_hdr.msg_iov->iov_base;
     size_t left = m->msg_len, segment = segment_from_control(&m->msg_hdr);
-    struct udp_source from = {.local.port = u->port};
+    struct udp_source *from = &io->receive[m - io->message].source;
 
-    from.remote = udp_from_sockaddr(m->msg_hdr.msg_name);
-    udp_local_from_control(&m->msg_hdr, &from.local);
+    *from = (struct udp_source){.remote = udp_from_sockaddr(m->msg_hdr.msg_name),
+                                .local.port = u->port};
+    udp_local_from_control(&m->msg_hdr, &from->local);
     if (!segment || segment > left)
         segment = left;
     do {
         size_t len = left < segment ? left : segment;
         struct tn_buf b = {.mem = data, .cap = len, .len = len};
 
-        io->inner.on_datagram(io->inner.ctx, u, &b, &from);
+        io->inner.on_datagram(io->inner.ctx, u, &b, from);
         data += len;
         left -= len;
     } while (left);
@@ -333,6 +380,7 @@ static void on_readable(void *ctx, struct udp *u, int fd)
     int n;
 
     io_flush(io);
+    io->gathering = fast_workers_gather(io->workers);
     n = recvmmsg(fd, io->message, RECEIVE_COUNT, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
         on_train(io, u, &io->message[i]);

@@ -125,6 +125,8 @@ static void send_run(struct fast_trains *t, uint32_t first, uint32_t count)
 
 void fast_trains_flush(struct fast_trains *t)
 {
+    if (t->before)
+        t->before(t->before_ctx);
     for (uint32_t i = 0; i < t->count;) {
         uint32_t run = run_length(t, i);
 

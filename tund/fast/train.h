@@ -40,6 +40,8 @@ struct fast_trains {
     struct udp *udp;
     io_send_now *send_now;
     void *ctx;
+    void (*before)(void *ctx); /* is called with before_ctx before data is sent; NULL: nothing to do */
+    void *before_ctx;
     bool segments; /* the sockets know UDP_SEGMENT */
     uint32_t count, datagrams;
     uint32_t alone_next, alone_count;

@@ -46,7 +46,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 static int setup(void **state)
 {
     const struct tund_options opt = {
-        .ifname = "tn0", .peers = 2, .foreground = true, .log_level = LOG_LEVEL_ERROR};
+        .ifname = "tn0", .peers = 2, .threads = 2, .foreground = true, .log_level = LOG_LEVEL_ERROR};
 
     log_init("daemon_test", NULL, LOG_LEVEL_ERROR);
     if (tund_init(&t, &opt) || tund_open(&t)) {

@@ -65,7 +65,7 @@ static int setup(void **state)
     struct udp_handler outer;
 
     sent_now = got = batches = 0;
-    io = io_new(&tun, &udp, send_now, NULL);
+    io = io_new(&tun, &udp, 2, send_now, NULL);
     if (!io || uv_loop_init(&loop) || io_open_tun(io, "tn0", 1420) || nl_open(&nl))
         return -1;
     io_udp_handler(io, &inner, &outer);
@@ -243,7 +243,7 @@ static void send_read_packets(const struct tn_addr *to)
         assert_true(sendto(fd, data, sizeof data, 0, (struct sockaddr *)&away, sizeof away) > 0);
         read_udp(&b);
         tn_buf_pull(&b, 28);
-        io_send(io, &b, to, 0, NULL);
+        io_send(io, &b, to, 0, NULL, NULL);
     }
     io_flush(io);
     close(fd);
