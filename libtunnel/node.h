@@ -11,6 +11,8 @@
  *   node_path.c     the paths of a member: relay, candidates, link messages
  *   node_overlay.c  membership and the coordinator's answers
  *   node_reach.c    which of our own addresses can be reached unasked
+ *   node_nat.c      what our NAT does and what theirs do: told and heard
+ *   peer.h          one peer
  */
 #ifndef TN_NODE_H
 #define TN_NODE_H
@@ -27,6 +29,7 @@
 #include "path/linkmsg.h"
 #include "path/paths.h"
 #include "path/reach.h"
+#include "peer.h"
 #include "tunnel.h"
 #include "wg/allowed.h"
 #include "wg/cookie.h"
@@ -35,57 +38,6 @@
 #include "wg/noise.h"
 #include "wg/stamp.h"
 #include "wg/timers.h"
-
-/* what a peer wants to send; the low bits are TN_WISH_INITIATION and TN_WISH_KEEPALIVE */
-#define TN_WANTS_INITIATION TN_WISH_INITIATION
-#define TN_WANTS_KEEPALIVE TN_WISH_KEEPALIVE
-#define TN_WANTS_PATHS 0x100u   /* ask its paths for the next wish */
-#define TN_WANTS_PING 0x400u    /* the user's ping */
-
-struct tn_user_ping {
-    uint32_t token;
-    uint16_t size;
-    uint64_t txid;
-    uint64_t sent_us;
-    bool unsent;
-};
-
-struct tn_peer {
-    bool used;
-    bool queued; /* on the ready list */
-    uint32_t next_ready;
-    uint32_t heap_at; /* position in the heap, TN_NO_PEER: not in it */
-    uint64_t due_us;
-
-    struct tn_wg_handshake hs;
-    struct tn_keys keys;
-    struct tn_timers timers;
-    struct tn_cookie_maker cookie;
-    uint64_t last_handshake_unix_ns;
-    uint64_t tx_bytes, rx_bytes;
-    uint16_t keepalive_s;
-    uint16_t mtu; /* of packets that go to it in one piece */
-    unsigned wants;
-    bool blocked; /* an initiation found no way: it goes as soon as there is one */
-
-    /* a plain peer */
-    bool has_endpoint;
-    struct tn_addr endpoint;
-
-    /* a member */
-    bool is_member;
-    bool is_device;
-    bool small; /* it or we are a device: 1024-byte datagrams, no padding */
-    bool suspected;      /* its relay was silent when last looked at */
-    bool doubts_session; /* and a new session is still to be asked for */
-    bool reachable;
-    uint16_t channel; /* relay channel, 0: none yet */
-    uint32_t member;
-    uint64_t direct_since_us;
-    uint32_t time_to_direct_us;
-    struct tn_paths paths;
-    struct tn_user_ping ping;
-};
 
 /* Small messages that must go out just as they are: responses and cookies. */
 struct tn_outbox_item {
@@ -157,6 +109,7 @@ struct tn_node {
     uint64_t keepalive_us;
     struct tn_coord_client coord;
     struct tn_reach reach;
+    struct tn_nat nat; /* ours, as the program has measured it */
     struct tn_cand_wire own[TN_CANDLIST_MAX];
     uint8_t own_count;
 };
@@ -227,6 +180,15 @@ uint64_t tn_reach_deadline(const struct tn_node *n);
 void tn_reach_result(struct tn_node *n, const struct tn_coord_event *e, struct tn_now now);
 /* False: not a dial-back that we asked for. */
 bool tn_reach_dialled(struct tn_node *n, const uint8_t *data, size_t len, struct tn_now now);
+
+/* node_nat.c */
+void tn_nat_on_session(struct tn_node *n, uint32_t peer); /* a new session with a member: it is to be told */
+void tn_nat_on_told(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m);
+bool tn_nat_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
+/* node_path.c: seals and counts a link message of our own for one way. */
+bool tn_path_send_link(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m,
+                       const struct tn_way *way, struct tn_buf *b, struct tn_now now,
+                       struct tn_route *route);
 
 /* node_out.c: a small message that is ready to go. Lost when the outbox is full. */
 void tn_out_push(struct tn_node *n, uint32_t peer, const struct tn_way *way, const uint8_t *msg,

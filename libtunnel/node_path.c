@@ -227,8 +227,10 @@ void tn_path_on_link(struct tn_node *n, uint32_t peer, const struct tn_way *way,
     }
     if (m.type == TN_LINK_PING)
         on_ping(n, peer, way, &m);
-    else
+    else if (m.type == TN_LINK_PONG)
         on_pong(n, peer, way, &m, now);
+    else
+        tn_nat_on_told(n, peer, &m);
 }
 
 /* ---- link messages out ---- */
@@ -254,7 +256,7 @@ static bool send_link(struct tn_node *n, uint32_t peer, const struct tn_link_msg
 }
 
 /* The same for what its paths did not wish for, and so have not counted. */
-static bool send_uncounted(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m,
+bool tn_path_send_link(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m,
                            const struct tn_way *way, struct tn_buf *b, struct tn_now now,
                            struct tn_route *route)
 {
@@ -272,7 +274,7 @@ bool tn_path_poll_pong(struct tn_node *n, struct tn_buf *b, struct tn_now now,
 
         n->pongs_head = (n->pongs_head + 1) % TN_PONGS_LEN;
         n->pongs_count--;
-        if (send_uncounted(n, owed.peer, &owed.pong, &owed.way, b, now, route))
+        if (tn_path_send_link(n, owed.peer, &owed.pong, &owed.way, b, now, route))
             return true;
     }
     return false;
@@ -330,7 +332,7 @@ bool tn_path_poll_ping(struct tn_node *n, uint32_t peer, struct tn_buf *b, struc
     ping.size = p->ping.size;
     ping.full = ping.size == p->mtu;
     ping.txid = p->ping.txid;
-    return send_uncounted(n, peer, &ping, &way, b, now, route);
+    return tn_path_send_link(n, peer, &ping, &way, b, now, route);
 }
 
 int tn_node_ping(struct tn_node *n, uint32_t peer, uint16_t size, uint32_t token, struct tn_now now)
@@ -405,6 +407,7 @@ bool tn_node_peer_info(const struct tn_node *n, uint32_t peer, struct tn_peer_in
         .is_device = p->is_device,
         .mtu = p->mtu,
         .reachable = p->reachable,
+        .nat = p->nat,
     };
     memcpy(out->public_key, p->hs.remote_static, 32);
     memcpy(out->psk, p->hs.psk, 32);

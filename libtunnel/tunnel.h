@@ -24,6 +24,7 @@
 #include "base/now.h"
 #include "coord/relay.h"
 #include "counters.h"
+#include "info.h"
 #include "member/card.h"
 #include "member/invite.h"
 #include "member/roster.h"
@@ -99,26 +100,6 @@ void tn_node_allowed_each(const struct tn_node *n, uint32_t peer,
                           void (*cb)(void *ctx, const uint8_t ip[16], bool v4, uint8_t bits),
                           void *ctx);
 
-enum tn_path_kind { TN_PATH_NONE, TN_PATH_RELAY, TN_PATH_DIRECT };
-const char *tn_path_kind_name(enum tn_path_kind k); /* "none", "relay", "direct" */
-
-struct tn_peer_info {
-    uint8_t public_key[32];
-    uint8_t psk[32]; /* secret: wipe after use */
-    bool has_endpoint;
-    struct tn_addr endpoint; /* of the path in use; the coordinator's for the relay */
-    uint16_t keepalive_s;
-    uint64_t last_handshake_unix_ns; /* 0: none yet */
-    uint64_t tx_bytes, rx_bytes;     /* of WireGuard messages */
-    enum tn_path_kind path;
-    uint32_t rtt_us;           /* of the path in use, 0 unknown */
-    uint64_t direct_since_us;  /* monotonic; 0: not direct */
-    uint32_t time_to_direct_us; /* from the first wish for a path to the last move to direct; 0 unknown */
-    uint32_t member;           /* index for tn_node_member, or TN_NO_PEER for a plain peer */
-    bool is_device;
-    uint16_t mtu;              /* of IPv4 packets to it; IPv6 has 1280 where this is less */
-    bool reachable;            /* false: the coordinator said unreachable, last time asked */
-};
 /* False for an empty slot. */
 bool tn_node_peer_info(const struct tn_node *n, uint32_t peer, struct tn_peer_info *out);
 uint32_t tn_node_peer_cap(const struct tn_node *n);
@@ -150,16 +131,10 @@ void tn_node_set_candidates(struct tn_node *n, const struct tn_cand_wire *c, uin
 /* Publishes an own card of higher epoch (a new key, or "left"). Result: TN_EV_UPDATED. */
 TN_MUST_CHECK int tn_node_publish_card(struct tn_node *n, const struct tn_card *card,
                                        struct tn_now now);
+/* What the NAT in front of us does, as measured: every member with a session is told. */
+void tn_node_set_nat(struct tn_node *n, const struct tn_nat *nat, struct tn_now now);
 void tn_node_extend_stamp(struct tn_node *n, uint64_t ceiling_ns);
 
-struct tn_coord_info {
-    bool configured, connected, member;
-    struct tn_addr endpoint; /* the coordinator's, in use */
-    struct tn_addr observed_v4, observed_v6; /* ours, as seen there; zero: unknown */
-    uint32_t rtt_us;
-    uint64_t roster_seq;
-    uint8_t last_status; /* of JOIN: enum tn_status of coord/msg.h */
-};
 void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out);
 const char *tn_node_status_text(uint8_t status);
 /* Asks the coordinator to send a dial-back with this nonce to an address of ours, from where we speak to

@@ -231,6 +231,7 @@ static void on_event(void *ctx, const struct tn_event *ev)
         break;
     case TN_EV_REACH:
         on_reach(ev);
+        overlay_nat_tell(o);
         break;
     case TN_EV_DIALLED:
         overlay_life_on_event(o, ev);

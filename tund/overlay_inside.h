@@ -5,7 +5,8 @@
  *   overlay_net.c     own addresses and routes, and the host's addresses as candidates
  *   overlay_coord.c   the coordinator's name becomes addresses
  *   overlay_verbs.c   requests from the control socket
- *   overlay_report.c  status, peers and explain as JSON
+ *   overlay_report.c  status and peers as JSON
+ *   overlay_explain.c explain as JSON
  *   overlay_ping.c    pings for tundctl
  *   overlay_nat.c     what the NAT in front of us does
  *   overlay_life.c    how long it keeps a mapping
@@ -41,6 +42,7 @@ struct overlay_ping;
 struct overlay_nat {
     struct netcheck *check;        /* under way, or NULL */
     struct netcheck_result result; /* of the last one; all zero before the first */
+    struct tn_nat own;             /* what members are told */
     struct ctl_conn *waiting[CTL_CONN_MAX];
 };
 
@@ -139,9 +141,18 @@ const struct tn_member *overlay_find_member(const struct overlay *o, const char 
 
 /* ---- overlay_report.c ---- */
 
+json_t *overlay_ms_json(uint64_t us);                        /* null for 0 */
+json_t *overlay_age_json(uint64_t at_us, uint64_t now_us);   /* seconds since; null for never */
+json_t *overlay_endpoint_json(const struct tn_addr *a);      /* null for zero */
+json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, uint32_t peer,
+                          struct tn_now now);
+
 json_t *overlay_coord_json(const struct overlay *o);
 json_t *overlay_status_json(const struct overlay *o);
 json_t *overlay_peers_json(const struct overlay *o);
+
+/* ---- overlay_explain.c ---- */
+
 json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m, uint32_t peer,
                              struct tn_now now);
 
@@ -150,6 +161,7 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
 void overlay_nat_begin(struct overlay *o); /* a check, from the beginning; nothing before the name is resolved */
 void overlay_nat_verb(struct overlay *o, struct ctl_conn *c);
 void overlay_nat_on_close(struct overlay *o, const struct ctl_conn *c);
+void overlay_nat_tell(struct overlay *o); /* the node, after a check or a dial-back */
 void overlay_nat_stop(struct overlay *o); /* overlay_life_stop as well */
 
 /* ---- overlay_life.c ---- */

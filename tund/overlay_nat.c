@@ -39,6 +39,34 @@ static void find_filtering(const struct overlay *o, uint8_t filtering[2])
     filtering[1] = filtering_of(o, &info.observed_v6);
 }
 
+/* May anybody send to one of our outside addresses? A coordinator with one address cannot tell a NAT that
+ * lets anybody in from one that lets addresses in; but a mapped port is open or it is not. */
+static bool is_open(const struct overlay *o)
+{
+    struct tn_reach_row row;
+
+    for (uint32_t i = 0; tn_node_reach(o->t->node, i, &row); i++) {
+        if (row.verdict == TN_REACH_OPEN && tn_addr_is_v4(&row.addr) &&
+            (row.sent & TN_REACH_FROM_ADDRESS || row.origin == TN_CAND_MAPPED))
+            return true;
+    }
+    return false;
+}
+
+void overlay_nat_tell(struct overlay *o)
+{
+    uint8_t filtering[2];
+
+    if (!o->nat.result.family[0].tried)
+        return;
+    find_filtering(o, filtering);
+    o->nat.own = o->nat.result.family[0].check.nat;
+    o->nat.own.filtering = filtering[0];
+    o->nat.own.open = is_open(o);
+    tn_node_set_nat(o->t->node, &o->nat.own, tund_now());
+    tund_pump(o->t);
+}
+
 /* ---- the check ---- */
 
 static void answer(struct overlay *o, struct ctl_conn *c)
@@ -71,6 +99,7 @@ static void on_checked(void *ctx, const struct netcheck_result *r)
         ctl_set_user(c, NULL);
         answer(o, c);
     }
+    overlay_nat_tell(o);
     overlay_life_begin(o);
 }
 

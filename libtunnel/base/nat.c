@@ -48,6 +48,42 @@ const char *tn_nat_ports_name(uint8_t ports)
     return ports < COUNT(ports_names) ? ports_names[ports] : "unknown";
 }
 
+const char *tn_nat_pair_name(uint8_t pair)
+{
+    static const char *const names[] = {
+        [TN_PAIR_UNKNOWN] = "unknown", [TN_PAIR_PUNCH] = "punch",     [TN_PAIR_SEARCH] = "port-search",
+        [TN_PAIR_RELAY] = "relay",     [TN_PAIR_BLOCKED] = "udp-blocked",
+    };
+
+    return pair < COUNT(names) ? names[pair] : "unknown";
+}
+
+bool tn_nat_is_hard(const struct tn_nat *nat)
+{
+    return nat->mapping == TN_NAT_ADDRESS || nat->mapping == TN_NAT_PORT;
+}
+
+/* Does it let in an address that it has sent to, whatever the port? */
+static bool lets_address_in(const struct tn_nat *nat)
+{
+    return nat->open || nat->filtering == TN_NAT_FILTER_NONE || nat->filtering == TN_NAT_FILTER_ADDRESS;
+}
+
+enum tn_nat_pair tn_nat_pair(const struct tn_nat *a, const struct tn_nat *b)
+{
+    if (a->mapping == TN_NAT_BLOCKED || b->mapping == TN_NAT_BLOCKED)
+        return TN_PAIR_BLOCKED;
+    if (a->open || b->open)
+        return TN_PAIR_PUNCH;
+    if (a->mapping == TN_NAT_UNKNOWN || b->mapping == TN_NAT_UNKNOWN)
+        return TN_PAIR_UNKNOWN;
+    if (tn_nat_is_hard(a) && tn_nat_is_hard(b))
+        return TN_PAIR_RELAY;
+    if (!tn_nat_is_hard(a) && !tn_nat_is_hard(b))
+        return TN_PAIR_PUNCH;
+    return lets_address_in(tn_nat_is_hard(a) ? b : a) ? TN_PAIR_PUNCH : TN_PAIR_SEARCH;
+}
+
 void tn_nat_write(struct tn_writer *w, const struct tn_nat *nat)
 {
     tn_write_u8(w, nat->mapping);

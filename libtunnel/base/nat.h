@@ -51,9 +51,23 @@ void tn_nat_write(struct tn_writer *w, const struct tn_nat *nat);
 /* Fails the reader, *nat untouched, for an unknown value or flag or an impossible range. */
 void tn_nat_read(struct tn_reader *r, struct tn_nat *nat);
 
+/* What two NATs let through. */
+enum tn_nat_pair {
+    TN_PAIR_UNKNOWN,  /* one of them is not known */
+    TN_PAIR_PUNCH,    /* direct: each sends to where the other was last seen, or just there */
+    TN_PAIR_SEARCH,   /* one draws a new port for each peer, and the other lets in only whom it has sent
+                         to: that port has to be found */
+    TN_PAIR_RELAY,    /* both draw: there is nothing to be found */
+    TN_PAIR_BLOCKED,  /* UDP does not get through at one end */
+};
+enum tn_nat_pair tn_nat_pair(const struct tn_nat *a, const struct tn_nat *b);
+/* Another outside port for another peer? */
+bool tn_nat_is_hard(const struct tn_nat *nat);
+
 /* Short lower-case words for people and for JSON; never NULL. */
 const char *tn_nat_mapping_name(uint8_t mapping);
 const char *tn_nat_filtering_name(uint8_t filtering);
 const char *tn_nat_ports_name(uint8_t ports);
+const char *tn_nat_pair_name(uint8_t pair);
 
 #endif

@@ -1,4 +1,4 @@
-/* Link messages: PING and PONG inside a WireGuard session (docs/PROTOCOL.md section 5).
+/* Link messages: PING, PONG and NAT inside a WireGuard session (docs/PROTOCOL.md section 5).
  * They are sealed, authentic and replay-safe when they get here. */
 #ifndef TN_PATH_LINKMSG_H
 #define TN_PATH_LINKMSG_H
@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 #include "../base/addr.h"
+#include "../base/nat.h"
 
 enum tn_link_type {
     TN_LINK_PING = 1,
     TN_LINK_PONG = 2,
+    TN_LINK_NAT = 4,
     TN_LINK_FRAGMENT = 3, /* frag.h */
 };
 
@@ -22,6 +24,7 @@ struct tn_link_msg {
     bool full;               /* as long as the inner MTU */
     uint16_t size;           /* bytes of the message, padding included; at least TN_LINK_MIN_LEN */
     uint64_t txid;           /* chosen at random by the PING's sender */
+    struct tn_nat nat;       /* NAT only: in front of the sender */
     struct tn_addr observed; /* PONG only: where the PING came from; zero for the relay */
 };
 

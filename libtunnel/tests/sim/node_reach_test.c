@@ -227,6 +227,40 @@ static void a_verified_mapping_makes_any_pair_direct(void **state)
     sim_free(n.s);
 }
 
+static uint8_t told_mapping(const struct sim *s, int at, int of)
+{
+    struct tn_peer_info info;
+
+    assert_true(tn_node_peer_info(s->node[at].node, sim_peer_slot(s, at, of), &info));
+    return info.nat.mapping;
+}
+
+static void members_tell_each_other_what_their_nats_do(void **state)
+{
+    static const struct tn_nat easy = {.mapping = TN_NAT_ENDPOINT, .filtering = TN_NAT_FILTER_PORT};
+    static const struct tn_nat hard = {.mapping = TN_NAT_PORT, .filtering = TN_NAT_FILTER_PORT};
+    struct net n;
+    int b;
+
+    (void)state;
+    build(&n, 350, true, WORLD_MAP_EIM, WORLD_FILTER_APDF);
+    b = sim_add_member(n.s, "b", "192.168.2.10",
+                       world_add_nat(n.s->w, "55.2.2.2", -1, WORLD_MAP_APDM, WORLD_FILTER_APDF), DELAY_US);
+    sim_run(n.s, TN_S(2));
+    tn_node_set_nat(node_of(&n), &easy, n.s->w->now);
+    tn_node_set_nat(n.s->node[b].node, &hard, n.s->w->now);
+    assert_int_equal(told_mapping(n.s, n.a, b), TN_NAT_UNKNOWN);
+    sim_send(n.s, n.a, b, 100, 1); /* a session, through the relay */
+    sim_run(n.s, TN_S(2));
+    assert_int_equal(told_mapping(n.s, n.a, b), TN_NAT_PORT);
+    assert_int_equal(told_mapping(n.s, b, n.a), TN_NAT_ENDPOINT);
+    tn_node_set_nat(n.s->node[b].node, &easy, n.s->w->now); /* it has moved */
+    sim_pump(n.s, b);
+    sim_run(n.s, TN_S(1));
+    assert_int_equal(told_mapping(n.s, n.a, b), TN_NAT_ENDPOINT);
+    sim_free(n.s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_mapping_of_another_router_is_not_ours_to_check),
         cmocka_unit_test(lost_datagrams_do_not_close_an_open_address),
         cmocka_unit_test(a_verified_mapping_makes_any_pair_direct),
+        cmocka_unit_test(members_tell_each_other_what_their_nats_do),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,26 @@ static void a_pong_has_these_bytes(void **state)
     assert_memory_equal(got, want, 32);
 }
 
+static void a_nat_message_has_these_bytes(void **state)
+{
+    const struct tn_link_msg m = {.type = TN_LINK_NAT, .size = 32, .nat = {.mapping = TN_NAT_PORT, .filtering = TN_NAT_FILTER_PORT,
+                                          .ports = TN_NAT_PORTS_SEQUENTIAL, .sure = true, .step = 2}};
+    uint8_t got[32], want[32];
+    struct tn_link_msg back;
+
+    (void)state;
+    unhex_exactly(want, 32, "04000020 04030201 0002 0000 0000 0000 00000000000000000000000000000000");
+    assert_int_equal(tn_link_encode(&m, got, sizeof(got)), TN_OK);
+    assert_memory_equal(got, want, 32);
+    assert_int_equal(tn_link_decode(got, 32, &back), TN_OK);
+    assert_true(back.nat.step == 2 && back.nat.mapping == TN_NAT_PORT);
+    got[1] = 1; /* "full size" is of PING and PONG */
+    assert_int_equal(tn_link_decode(got, 32, &back), TN_EINVAL);
+    got[1] = 0;
+    got[4] = 9; /* no such mapping */
+    assert_int_equal(tn_link_decode(got, 32, &back), TN_EINVAL);
+}
+
 static void what_is_written_is_read_back(void **state)
 {
     const uint8_t ip[4] = {198, 51, 100, 7};
@@ -77,7 +97,7 @@ static void a_message_cut_at_any_length_is_refused(void **state)
     uint8_t buf[64];
 
     (void)state;
-    for (uint8_t type = TN_LINK_PING; type <= TN_LINK_PONG; type++) {
+    for (uint8_t type = TN_LINK_PING; type <= TN_LINK_NAT; type = type == TN_LINK_PONG ? TN_LINK_NAT : type + 1) {
         m.type = type;
         assert_int_equal(tn_link_encode(&m, buf, sizeof(buf)), TN_OK);
         for (size_t cut = 0; cut < 64; cut++) {
@@ -159,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_ping_has_these_bytes),
         cmocka_unit_test(a_pong_has_these_bytes),
+        cmocka_unit_test(a_nat_message_has_these_bytes),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(a_pong_through_the_relay_observes_nothing),
         cmocka_unit_test(a_message_cut_at_any_length_is_refused),

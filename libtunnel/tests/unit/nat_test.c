@@ -87,12 +87,48 @@ static void every_kind_has_a_word_of_its_own(void **state)
     assert_string_equal(tn_nat_ports_name(99), "unknown");
 }
 
+#define EIM(f) {.mapping = TN_NAT_ENDPOINT, .filtering = (f)}
+#define HARD {.mapping = TN_NAT_PORT, .filtering = TN_NAT_FILTER_PORT}
+
+static void pairs_are_judged_as_theory_has_it(void **state)
+{
+    static const struct {
+        struct tn_nat a, b;
+        enum tn_nat_pair want;
+    } rows[] = {
+        {EIM(TN_NAT_FILTER_PORT), EIM(TN_NAT_FILTER_PORT), TN_PAIR_PUNCH},
+        {EIM(TN_NAT_FILTER_PORT), {.mapping = TN_NAT_NONE}, TN_PAIR_PUNCH},
+        {EIM(TN_NAT_FILTER_NONE), HARD, TN_PAIR_PUNCH},
+        {EIM(TN_NAT_FILTER_ADDRESS), HARD, TN_PAIR_PUNCH},
+        {EIM(TN_NAT_FILTER_PORT), HARD, TN_PAIR_SEARCH},
+        {EIM(TN_NAT_FILTER_UNKNOWN), HARD, TN_PAIR_SEARCH},
+        {EIM(TN_NAT_FILTER_PORT), {.mapping = TN_NAT_ADDRESS}, TN_PAIR_SEARCH},
+        {HARD, HARD, TN_PAIR_RELAY},
+        {HARD, {.mapping = TN_NAT_ADDRESS}, TN_PAIR_RELAY},
+        {HARD, {.mapping = TN_NAT_PORT, .open = true}, TN_PAIR_PUNCH}, /* a mapped port */
+        {HARD, {.mapping = TN_NAT_BLOCKED}, TN_PAIR_BLOCKED},
+        {HARD, {.mapping = TN_NAT_UNKNOWN}, TN_PAIR_UNKNOWN},
+        {{.mapping = TN_NAT_UNKNOWN, .open = true}, HARD, TN_PAIR_PUNCH},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(tn_nat_pair(&rows[i].a, &rows[i].b), rows[i].want);
+        assert_int_equal(tn_nat_pair(&rows[i].b, &rows[i].a), rows[i].want);
+    }
+    for (uint8_t a = 0; a <= TN_PAIR_BLOCKED; a++) {
+        for (uint8_t b = 0; b < a; b++)
+            assert_string_not_equal(tn_nat_pair_name(a), tn_nat_pair_name(b));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bytes_are_those_of_the_specification),
         cmocka_unit_test(what_is_cut_or_unknown_is_refused_and_touches_nothing),
         cmocka_unit_test(every_kind_has_a_word_of_its_own),
+        cmocka_unit_test(pairs_are_judged_as_theory_has_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

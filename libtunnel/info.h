@@ -1,0 +1,41 @@
+/* What a node tells of a peer and of its coordinator; for tunnel.h, which has the calls. */
+#ifndef TN_INFO_H
+#define TN_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/nat.h"
+
+enum tn_path_kind { TN_PATH_NONE, TN_PATH_RELAY, TN_PATH_DIRECT };
+const char *tn_path_kind_name(enum tn_path_kind k); /* "none", "relay", "direct" */
+
+struct tn_peer_info {
+    uint8_t public_key[32];
+    uint8_t psk[32]; /* secret: wipe after use */
+    bool has_endpoint;
+    struct tn_addr endpoint; /* of the path in use; the coordinator's for the relay */
+    uint16_t keepalive_s;
+    uint64_t last_handshake_unix_ns; /* 0: none yet */
+    uint64_t tx_bytes, rx_bytes;     /* of WireGuard messages */
+    enum tn_path_kind path;
+    uint32_t rtt_us;           /* of the path in use, 0 unknown */
+    uint64_t direct_since_us;  /* monotonic; 0: not direct */
+    uint32_t time_to_direct_us; /* from the first wish for a path to the last move to direct; 0 unknown */
+    uint32_t member;           /* index for tn_node_member, or TN_NO_PEER for a plain peer */
+    bool is_device;
+    uint16_t mtu;              /* of IPv4 packets to it; IPv6 has 1280 where this is less */
+    struct tn_nat nat;         /* in front of it, as it says; all zero: it has not said */
+    bool reachable;            /* false: the coordinator said unreachable, last time asked */
+};
+struct tn_coord_info {
+    bool configured, connected, member;
+    struct tn_addr endpoint; /* the coordinator's, in use */
+    struct tn_addr observed_v4, observed_v6; /* ours, as seen there; zero: unknown */
+    uint32_t rtt_us;
+    uint64_t roster_seq;
+    uint8_t last_status; /* of JOIN: enum tn_status of coord/msg.h */
+};
+
+#endif

@@ -1,0 +1,65 @@
+/* One peer, as node_*.c see it; nobody else includes it. */
+#ifndef TN_PEER_H
+#define TN_PEER_H
+
+#include "path/paths.h"
+#include "wg/cookie.h"
+#include "wg/keys.h"
+#include "wg/noise.h"
+#include "wg/timers.h"
+
+/* what a peer wants to send; the low bits are TN_WISH_INITIATION and TN_WISH_KEEPALIVE */
+#define TN_WANTS_INITIATION TN_WISH_INITIATION
+#define TN_WANTS_KEEPALIVE TN_WISH_KEEPALIVE
+#define TN_WANTS_PATHS 0x100u   /* ask its paths for the next wish */
+#define TN_WANTS_PING 0x400u    /* the user's ping */
+#define TN_WANTS_NAT 0x800u     /* tell it what our NAT does */
+
+struct tn_user_ping {
+    uint32_t token;
+    uint16_t size;
+    uint64_t txid;
+    uint64_t sent_us;
+    bool unsent;
+};
+
+struct tn_peer {
+    bool used;
+    bool queued; /* on the ready list */
+    uint32_t next_ready;
+    uint32_t heap_at; /* position in the heap, TN_NO_PEER: not in it */
+    uint64_t due_us;
+
+    struct tn_wg_handshake hs;
+    struct tn_keys keys;
+    struct tn_timers timers;
+    struct tn_cookie_maker cookie;
+    uint64_t last_handshake_unix_ns;
+    uint64_t tx_bytes, rx_bytes;
+    uint16_t keepalive_s;
+    uint16_t mtu; /* of packets that go to it in one piece */
+    unsigned wants;
+    bool blocked; /* an initiation found no way: it goes as soon as there is one */
+
+    /* a plain peer */
+    bool has_endpoint;
+    struct tn_addr endpoint;
+
+    /* a member */
+    bool is_member;
+    bool is_device;
+    bool small; /* it or we are a device: 1024-byte datagrams, no padding */
+    bool suspected;      /* its relay was silent when last looked at */
+    bool doubts_session; /* and a new session is still to be asked for */
+    bool reachable;
+    uint16_t channel; /* relay channel, 0: none yet */
+    uint32_t member;
+    uint64_t direct_since_us;
+    uint32_t time_to_direct_us;
+    struct tn_nat nat; /* as it has told us; all zero: it has not */
+    bool nat_told;     /* ours, in this session */
+    struct tn_paths paths;
+    struct tn_user_ping ping;
+};
+
+#endif

@@ -1,0 +1,202 @@
+/* The sentences. Advice is a table: each row has a condition and a text with at most one %s,
+ * the member's name (or, for one row, an address); those whose condition holds are given, in the
+ * table's order, the most useful first. */
+#include "explain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void explain_count(struct explain_tally *t, uint8_t verdict)
+{
+    t->count++;
+    t->checked += verdict == TN_CAND_CHECKED;
+    t->small += verdict == TN_CAND_ANSWERED_SMALL;
+    t->trying += verdict == TN_CAND_NEW || verdict == TN_CAND_PUNCHING;
+    t->silent += verdict == TN_CAND_SILENT || verdict == TN_CAND_LOST;
+}
+
+/* ---- the two NATs ---- */
+
+static enum tn_nat_pair pair_of(const struct explain_facts *f)
+{
+    return tn_nat_pair(&f->own, &f->peer);
+}
+
+const char *explain_pair(const struct explain_facts *f)
+{
+    switch (pair_of(f)) {
+    case TN_PAIR_PUNCH:
+        if (f->own.open || f->peer.open)
+            return "one end can be reached by anybody, so the other just sends: direct whatever its NAT";
+        return "each end shows everybody the same port, so punching makes them direct";
+    case TN_PAIR_SEARCH:
+        return "one NAT gives each peer another port, and the other lets in only ports that it has sent to";
+    case TN_PAIR_RELAY:
+        return "both NATs give each peer another port: neither end can be told where to send to";
+    case TN_PAIR_BLOCKED:
+        return f->own.mapping == TN_NAT_BLOCKED ? "UDP does not get through where this machine is"
+                                                : "UDP does not get through where the member is";
+    case TN_PAIR_UNKNOWN:
+        break;
+    }
+    return f->own.mapping == TN_NAT_UNKNOWN ? "what the NAT here does is not known (yet)"
+                                            : "what the member's NAT does is not known (yet)";
+}
+
+/* ---- the path in use ---- */
+
+/* Why there is no direct path (yet). */
+static const char *obstacle(const struct explain_facts *f)
+{
+    const struct explain_tally *t = &f->tally;
+
+    if (!t->count)
+        return "no candidates of it are known: nothing was sent to it since this daemon runs";
+    if (t->trying)
+        return "candidates are still being tried";
+    if (t->checked)
+        return "a candidate works, and traffic is about to move to it";
+    if (t->small)
+        return "a candidate answers small packets only: the way there has a smaller MTU";
+    if (t->silent && pair_of(f) > TN_PAIR_PUNCH)
+        return explain_pair(f);
+    if (t->silent)
+        return "no candidate answers: NATs or firewalls keep packets back on every way that was tried";
+    return "none of its candidates may be probed";
+}
+
+static void reason_of_relay(const struct explain_facts *f, char out[EXPLAIN_LEN])
+{
+    if (!f->reachable)
+        snprintf(out, EXPLAIN_LEN, "none but the relay is left, and the coordinator says that %s is not "
+                 "connected now", f->name);
+    else if (f->is_device)
+        snprintf(out, EXPLAIN_LEN, "through the relay, because %s is a device that pays for each byte and "
+                 "is not probed", f->name);
+    else
+        snprintf(out, EXPLAIN_LEN, "through the relay, because %s", obstacle(f));
+}
+
+void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN])
+{
+    switch (f->path) {
+    case TN_PATH_DIRECT:
+        snprintf(out, EXPLAIN_LEN, "direct, because small and full-size packets were answered on this way, "
+                 "and it is the best of %u that work", f->tally.checked);
+        return;
+    case TN_PATH_RELAY:
+        reason_of_relay(f, out);
+        return;
+    case TN_PATH_NONE:
+        break;
+    }
+    if (!f->reachable)
+        snprintf(out, EXPLAIN_LEN, "no path: the coordinator says that %s is not connected now", f->name);
+    else if (!f->joined)
+        snprintf(out, EXPLAIN_LEN, "no path: the coordinator is not connected, so there is no relay, and %s",
+                 obstacle(f));
+    else
+        snprintf(out, EXPLAIN_LEN, "no path yet: %s", obstacle(f));
+}
+
+/* ---- advice ---- */
+
+static bool is_away(const struct explain_facts *f)
+{
+    return !f->reachable && f->path != TN_PATH_DIRECT;
+}
+
+static bool wants_direct(const struct explain_facts *f)
+{
+    return f->reachable && f->path != TN_PATH_DIRECT && !f->is_device;
+}
+
+static bool is_offline(const struct explain_facts *f)
+{
+    return !f->joined;
+}
+
+static bool is_unasked(const struct explain_facts *f)
+{
+    return wants_direct(f) && f->joined && !f->tally.count;
+}
+
+static bool is_blocked_here(const struct explain_facts *f)
+{
+    return f->own.mapping == TN_NAT_BLOCKED;
+}
+
+static bool is_blocked_there(const struct explain_facts *f)
+{
+    return wants_direct(f) && f->peer.mapping == TN_NAT_BLOCKED;
+}
+
+static bool is_hard_pair(const struct explain_facts *f)
+{
+    return wants_direct(f) && (pair_of(f) == TN_PAIR_RELAY || pair_of(f) == TN_PAIR_SEARCH);
+}
+
+static bool is_lied_to(const struct explain_facts *f)
+{
+    return f->lying != NULL;
+}
+
+static bool is_small_only(const struct explain_facts *f)
+{
+    return wants_direct(f) && f->tally.small && !f->tally.checked;
+}
+
+static bool is_punchable_yet_silent(const struct explain_facts *f)
+{
+    return wants_direct(f) && pair_of(f) == TN_PAIR_PUNCH && f->tally.silent && !f->tally.trying &&
+           !f->tally.small && !f->tally.checked;
+}
+
+static bool is_unmeasured_here(const struct explain_facts *f)
+{
+    return wants_direct(f) && f->joined && f->own.mapping == TN_NAT_UNKNOWN;
+}
+
+static const struct {
+    bool (*applies)(const struct explain_facts *f);
+    const char *text;
+} advice[] = {
+    {is_offline, "get this machine to its coordinator first: `tundctl status` says what is wrong, `tundctl "
+                 "netcheck` what the network lets through"},
+    {is_away, "start tund on %s, or look at its network: the coordinator does not hear from it"},
+    {is_blocked_here, "use another network here, or have its firewall let UDP out"},
+    {is_blocked_there, "have the firewall where %s is let UDP out"},
+    {is_unasked, "send something to it: `tundctl ping --until-direct %s` begins the search for a direct path"},
+    {is_hard_pair, "let one of the two gateways map a port for tund (UPnP, NAT-PMP, PCP, or by hand to the UDP "
+                   "port that `tundctl status` shows there): then %s is direct whatever the other NAT does"},
+    {is_hard_pair, "or use IPv6 at both ends: there is no NAT to search through"},
+    {is_lied_to, "the gateway says that it has mapped %s and does not forward it: map the port by hand, or "
+                 "restart the gateway"},
+    {is_small_only, "lower the MTU (tund --mtu) at both ends, or repair the link on the way to %s that drops "
+                    "full-size packets"},
+    {is_punchable_yet_silent, "these NATs can be punched, so a firewall is in the way: let UDP from and to %s's "
+                              "outside address pass, at both ends"},
+    {is_unmeasured_here, "run `tundctl netcheck` here: what this NAT does is not known"},
+};
+
+/* The text, with `what` in the place of %s. */
+static void fill_in(const char *text, const char *what, char out[EXPLAIN_LEN])
+{
+    const char *at = strstr(text, "%s");
+
+    if (at)
+        snprintf(out, EXPLAIN_LEN, "%.*s%s%s", (int)(at - text), text, what, at + 2);
+    else
+        snprintf(out, EXPLAIN_LEN, "%s", text);
+}
+
+bool explain_advice(const struct explain_facts *f, unsigned i, char out[EXPLAIN_LEN])
+{
+    for (size_t row = 0; row < sizeof(advice) / sizeof(advice[0]); row++) {
+        if (!advice[row].applies(f) || i--)
+            continue;
+        fill_in(advice[row].text, advice[row].applies == is_lied_to ? f->lying : f->name, out);
+        return true;
+    }
+    return false;
+}

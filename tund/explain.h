@@ -1,0 +1,39 @@
+/* Why is a member reached the way it is, and what would make that better? Facts in, sentences for people
+ * out; pure, so that each case has its test. What the facts are made from: overlay_explain.c. */
+#ifndef TUND_EXPLAIN_H
+#define TUND_EXPLAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libtunnel/base/nat.h"
+#include "libtunnel/tunnel.h"
+
+/* Candidates by what became of them. */
+struct explain_tally {
+    unsigned count, checked, small, trying, silent;
+};
+
+struct explain_facts {
+    const char *name;   /* the member */
+    enum tn_path_kind path;
+    bool reachable;     /* false: the coordinator said that it is not connected */
+    bool joined;        /* we are connected to the coordinator */
+    bool is_device;     /* the member pays for each byte, and is relayed for that */
+    struct tn_nat own, peer; /* all zero: not known */
+    struct explain_tally tally;
+    const char *lying;  /* a mapping of our gateway's that does not forward; NULL: none */
+};
+
+void explain_count(struct explain_tally *t, uint8_t verdict); /* enum tn_cand_verdict */
+
+#define EXPLAIN_LEN 400
+/* Why the path in use is in use. */
+void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN]);
+/* What the two NATs do to each other, in words. Never NULL. */
+const char *explain_pair(const struct explain_facts *f);
+/* Piece of advice number i; false: there is no more. */
+bool explain_advice(const struct explain_facts *f, unsigned i, char out[EXPLAIN_LEN]);
+
+#endif

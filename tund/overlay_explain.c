@@ -1,0 +1,164 @@
+/* explain as JSON (docs/JSON.md), from what the node tells: facts for explain.c, and for each
+ * candidate what was sent, what came back and what that means. Nothing here changes anything. */
+#include "overlay_inside.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "explain.h"
+#include "libtunnel/base/ct.h"
+#include "log.h"
+
+#define CANDIDATE_LEN 200
+
+static const char *verdict_sentence(uint8_t verdict)
+{
+    static const char *const text[] = {
+        [TN_CAND_NEW] = "nothing was sent there yet",
+        [TN_CAND_PUNCHING] = "being tried now",
+        [TN_CAND_ANSWERED_SMALL] = "small packets pass, full-size ones do not, so it carries no data",
+        [TN_CAND_CHECKED] = "small and full-size packets were answered: it may carry data",
+        [TN_CAND_SILENT] = "never answered: a NAT or firewall on the way keeps packets back",
+        [TN_CAND_REFUSED] = "not used: our own address, or one that must not be probed",
+        [TN_CAND_LOST] = "worked, and stopped answering",
+    };
+
+    return verdict < sizeof(text) / sizeof(text[0]) ? text[verdict] : "unknown";
+}
+
+static void say_tried(const struct tn_cand *c, struct tn_now now, char out[CANDIDATE_LEN])
+{
+    if (!c->out_packets)
+        snprintf(out, CANDIDATE_LEN, "nothing was sent there");
+    else
+        snprintf(out, CANDIDATE_LEN, "%llu packets were sent, the last %.0f s ago%s",
+                 (unsigned long long)c->out_packets, (double)(now.us - c->last_out_us) / 1e6,
+                 c->silent_rounds ? ", in rounds that all stayed unanswered" : "");
+}
+
+static void say_came_back(const struct tn_cand *c, struct tn_now now, char out[CANDIDATE_LEN])
+{
+    if (!c->in_packets)
+        snprintf(out, CANDIDATE_LEN, "nothing came back");
+    else if (!c->last_pong_us)
+        snprintf(out, CANDIDATE_LEN, "%llu packets came from there, but no answer to what we sent: the way there "
+                 "is open in one direction", (unsigned long long)c->in_packets);
+    else
+        snprintf(out, CANDIDATE_LEN, "%llu packets, the last %.0f s ago; small probes are answered in %.1f ms, "
+                 "full-size ones %s", (unsigned long long)c->in_packets,
+                 (double)(now.us - c->last_in_us) / 1e6, (double)c->rtt_us / 1000.0,
+                 c->full_ok_us ? "as well" : "are not");
+}
+
+static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_now now)
+{
+    char tried[CANDIDATE_LEN], came_back[CANDIDATE_LEN];
+    json_t *next = json_null();
+
+    say_tried(c, now, tried);
+    say_came_back(c, now, came_back);
+    if (c->next_try_us != TN_NEVER && c->next_try_us)
+        next = json_real(c->next_try_us > now.us ? (double)(c->next_try_us - now.us) / 1e6 : 0.0);
+    return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
+                     "address", overlay_endpoint_json(&c->addr),
+                     "origin", tn_cand_origin_name(c->origin),
+                     "verdict", tn_cand_verdict_name(c->verdict),
+                     "why", verdict_sentence(c->verdict),
+                     "tried", tried,
+                     "came_back", came_back,
+                     "in_use", in_use,
+                     "out_packets", (json_int_t)c->out_packets,
+                     "in_packets", (json_int_t)c->in_packets,
+                     "out_bytes", (json_int_t)c->out_bytes,
+                     "in_bytes", (json_int_t)c->in_bytes,
+                     "rtt_ms", overlay_ms_json(c->rtt_us),
+                     "last_out_s", overlay_age_json(c->last_out_us, now.us),
+                     "last_in_s", overlay_age_json(c->last_in_us, now.us),
+                     "full_size_ok_s", overlay_age_json(c->full_ok_us, now.us),
+                     "observed", overlay_endpoint_json(&c->observed),
+                     "next_try_s", next);
+}
+
+static json_t *nat_json(const struct tn_nat *nat)
+{
+    if (nat->mapping == TN_NAT_UNKNOWN)
+        return json_null();
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:b}",
+                     "mapping", tn_nat_mapping_name(nat->mapping),
+                     "filtering", tn_nat_filtering_name(nat->filtering),
+                     "ports", tn_nat_ports_name(nat->ports),
+                     "port_step", nat->step ? json_integer(nat->step) : json_null(),
+                     "port_range", nat->last_port ? json_pack("[i,i]", (int)nat->first_port, (int)nat->last_port)
+                                                  : json_null(),
+                     "open", nat->open);
+}
+
+/* A mapping of our gateway's that dial-backs found closed. */
+static const char *find_lie(const struct overlay *o, char text[ADDR_TEXT_LEN])
+{
+    struct tn_reach_row row;
+
+    for (uint32_t i = 0; tn_node_reach(o->t->node, i, &row); i++) {
+        if (row.origin == TN_CAND_MAPPED && row.verdict == TN_REACH_CLOSED)
+            return addr_text(&row.addr, text);
+    }
+    return NULL;
+}
+
+static json_t *advice_json(const struct explain_facts *f)
+{
+    json_t *list = json_array();
+    char text[EXPLAIN_LEN];
+
+    for (unsigned i = 0; explain_advice(f, i, text); i++)
+        json_array_append_new(list, json_string(text));
+    return list;
+}
+
+/* The candidates, counted into *tally. */
+static json_t *candidates_json(const struct overlay *o, uint32_t peer, const struct tn_peer_info *info,
+                               struct explain_tally *tally, struct tn_now now)
+{
+    json_t *list = json_array();
+    struct tn_cand c;
+
+    for (uint32_t i = 0; tn_node_peer_candidate(o->t->node, peer, i, &c); i++) {
+        bool in_use = info->path == TN_PATH_DIRECT && tn_addr_equal(&c.addr, &info->endpoint);
+
+        explain_count(tally, c.verdict);
+        json_array_append_new(list, candidate_json(&c, in_use, now));
+    }
+    return list;
+}
+
+json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m, uint32_t peer,
+                             struct tn_now now)
+{
+    char why[EXPLAIN_LEN], lie[ADDR_TEXT_LEN];
+    struct tn_peer_info info;
+    struct explain_facts f = {.name = m->card.cert.name, .joined = o->coord_state == COORD_JOINED,
+                              .own = o->nat.own};
+    json_t *list;
+
+    if (!tn_node_peer_info(o->t->node, peer, &info))
+        memset(&info, 0, sizeof(info));
+    tn_wipe(info.psk, sizeof(info.psk));
+    f.path = info.path;
+    f.reachable = info.reachable;
+    f.is_device = info.is_device;
+    f.peer = info.nat;
+    f.lying = find_lie(o, lie);
+    list = candidates_json(o, peer, &info, &f.tally, now);
+    explain_reason(&f, why);
+    return json_pack("{s:i,s:o,s:s,s:{s:o,s:o,s:s,s:s},s:o,s:o}",
+                     "version", 1,
+                     "peer", overlay_peer_json(o, m, peer, now),
+                     "reason", why,
+                     "nats",
+                     "own", nat_json(&f.own),
+                     "peer", nat_json(&f.peer),
+                     "pair", tn_nat_pair_name(tn_nat_pair(&f.own, &f.peer)),
+                     "words", explain_pair(&f),
+                     "advice", advice_json(&f),
+                     "candidates", list);
+}

@@ -1,0 +1,207 @@
+/* Reasons and advice: each state of the world has its sentence, and none gets advice that is of no use. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tund/explain.h"
+
+static const struct tn_nat easy = {.mapping = TN_NAT_ENDPOINT, .filtering = TN_NAT_FILTER_PORT};
+static const struct tn_nat hard = {.mapping = TN_NAT_PORT, .filtering = TN_NAT_FILTER_PORT};
+static const struct tn_nat blocked = {.mapping = TN_NAT_BLOCKED};
+
+static struct explain_facts facts(enum tn_path_kind path, const struct tn_nat *own, const struct tn_nat *peer)
+{
+    struct explain_facts f = {.name = "nas", .path = path, .reachable = true, .joined = true};
+
+    f.own = *own;
+    f.peer = *peer;
+    explain_count(&f.tally, TN_CAND_SILENT);
+    return f;
+}
+
+static void assert_reason(const struct explain_facts *f, const char *part)
+{
+    char text[EXPLAIN_LEN];
+
+    explain_reason(f, text);
+    if (!strstr(text, part))
+        fail_msg("\"%s\" has no \"%s\"", text, part);
+}
+
+/* Some piece of advice has this part. */
+static bool advises(const struct explain_facts *f, const char *part)
+{
+    char text[EXPLAIN_LEN];
+
+    for (unsigned i = 0; explain_advice(f, i, text); i++) {
+        assert_null(strstr(text, "%"));
+        if (strstr(text, part))
+            return true;
+    }
+    return false;
+}
+
+static bool is_silent(const struct explain_facts *f)
+{
+    char text[EXPLAIN_LEN];
+
+    return !explain_advice(f, 0, text);
+}
+
+static void a_direct_path_needs_no_advice(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_DIRECT, &easy, &easy);
+
+    (void)state;
+    explain_count(&f.tally, TN_CAND_CHECKED);
+    assert_reason(&f, "direct, because");
+    assert_reason(&f, "best of 1");
+    assert_true(is_silent(&f));
+    f.reachable = false; /* the coordinator may be wrong about it */
+    assert_true(is_silent(&f));
+}
+
+static void two_hard_nats_stay_on_the_relay_and_it_says_why_and_what_helps(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &hard, &hard);
+
+    (void)state;
+    assert_reason(&f, "through the relay, because both NATs give each peer another port");
+    assert_true(advises(&f, "map a port"));
+    assert_true(advises(&f, "IPv6"));
+    assert_false(advises(&f, "firewall"));
+}
+
+static void a_hard_one_and_a_strict_one_need_a_mapped_port(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &hard);
+
+    (void)state;
+    assert_reason(&f, "one NAT gives each peer another port");
+    assert_true(advises(&f, "then nas is direct whatever the other NAT does"));
+}
+
+static void blocked_udp_is_named_at_the_right_end(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &blocked, &easy);
+
+    (void)state;
+    assert_reason(&f, "where this machine is");
+    assert_true(advises(&f, "use another network here"));
+    f = facts(TN_PATH_RELAY, &easy, &blocked);
+    assert_reason(&f, "where the member is");
+    assert_true(advises(&f, "where nas is let UDP out"));
+    assert_false(advises(&f, "use another network here"));
+}
+
+static void a_pair_that_could_be_punched_points_at_a_firewall(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
+
+    (void)state;
+    assert_reason(&f, "no candidate answers");
+    assert_true(advises(&f, "a firewall is in the way"));
+    explain_count(&f.tally, TN_CAND_PUNCHING); /* not before all has been tried */
+    assert_reason(&f, "still being tried");
+    assert_false(advises(&f, "a firewall is in the way"));
+}
+
+static void small_packets_only_is_an_mtu(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
+
+    (void)state;
+    explain_count(&f.tally, TN_CAND_ANSWERED_SMALL);
+    assert_reason(&f, "smaller MTU");
+    assert_true(advises(&f, "lower the MTU"));
+}
+
+static void who_is_away_is_not_our_nats_fault(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_NONE, &hard, &hard);
+
+    (void)state;
+    f.reachable = false;
+    assert_reason(&f, "nas is not connected now");
+    assert_true(advises(&f, "start tund on nas"));
+    assert_false(advises(&f, "map a port"));
+    f.path = TN_PATH_RELAY;
+    assert_reason(&f, "none but the relay is left");
+}
+
+static void without_a_coordinator_that_comes_first(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_NONE, &easy, &easy);
+    char text[EXPLAIN_LEN];
+
+    (void)state;
+    f.joined = false;
+    assert_reason(&f, "there is no relay");
+    assert_true(explain_advice(&f, 0, text));
+    assert_non_null(strstr(text, "coordinator first"));
+}
+
+static void a_member_that_was_never_asked_says_how_to_ask(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
+
+    (void)state;
+    memset(&f.tally, 0, sizeof f.tally);
+    assert_reason(&f, "nothing was sent to it");
+    assert_true(advises(&f, "tundctl ping --until-direct nas"));
+}
+
+static void a_gateway_that_lies_is_named(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &hard, &hard);
+
+    (void)state;
+    f.lying = "192.0.2.1:51820";
+    assert_true(advises(&f, "has mapped 192.0.2.1:51820 and does not forward it"));
+}
+
+static void a_device_is_relayed_on_purpose(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &hard, &hard);
+
+    (void)state;
+    f.is_device = true;
+    assert_reason(&f, "pays for each byte");
+    assert_true(is_silent(&f));
+}
+
+static void what_is_not_known_is_said(void **state)
+{
+    static const struct tn_nat unknown;
+    struct explain_facts f = facts(TN_PATH_RELAY, &unknown, &easy);
+
+    (void)state;
+    assert_non_null(strstr(explain_pair(&f), "NAT here"));
+    assert_true(advises(&f, "tundctl netcheck"));
+    f = facts(TN_PATH_RELAY, &easy, &unknown);
+    assert_non_null(strstr(explain_pair(&f), "member's NAT"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_direct_path_needs_no_advice),
+        cmocka_unit_test(two_hard_nats_stay_on_the_relay_and_it_says_why_and_what_helps),
+        cmocka_unit_test(a_hard_one_and_a_strict_one_need_a_mapped_port),
+        cmocka_unit_test(blocked_udp_is_named_at_the_right_end),
+        cmocka_unit_test(a_pair_that_could_be_punched_points_at_a_firewall),
+        cmocka_unit_test(small_packets_only_is_an_mtu),
+        cmocka_unit_test(who_is_away_is_not_our_nats_fault),
+        cmocka_unit_test(without_a_coordinator_that_comes_first),
+        cmocka_unit_test(a_member_that_was_never_asked_says_how_to_ask),
+        cmocka_unit_test(a_gateway_that_lies_is_named),
+        cmocka_unit_test(a_device_is_relayed_on_purpose),
+        cmocka_unit_test(what_is_not_known_is_said),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
