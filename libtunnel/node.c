@@ -18,11 +18,18 @@ size_t tn_peer_sizeof(void)
     return sizeof(struct tn_peer);
 }
 
+size_t tn_paths_sizeof(void)
+{
+    return sizeof(struct tn_paths);
+}
+
 static bool memory_is_sane(const struct tn_node_memory *m)
 {
     if (!m->peer_cap || m->peer_cap > 1u << 20)
         return false;
     if (m->peer_table_len & (m->peer_table_len - 1) || m->peer_table_len < 2 * m->peer_cap)
+        return false;
+    if (m->members && !m->paths)
         return false;
     return m->peers && m->peer_heap && m->peer_table && m->allowed && m->allowed_head;
 }
@@ -73,8 +80,11 @@ void tn_node_wipe(struct tn_node *n)
     struct tn_node_memory mem = n->mem;
 
     for (uint32_t i = 0; i < mem.peer_cap; i++) {
-        if (mem.peers[i].used)
-            tn_wipe(&mem.peers[i], sizeof mem.peers[i]);
+        if (!mem.peers[i].used)
+            continue;
+        if (mem.peers[i].is_member)
+            tn_wipe(mem.peers[i].paths, sizeof *mem.peers[i].paths);
+        tn_wipe(&mem.peers[i], sizeof mem.peers[i]);
     }
     if (mem.fragments)
         tn_wipe(mem.fragments, mem.fragment_cap * sizeof *mem.fragments);

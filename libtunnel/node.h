@@ -77,6 +77,7 @@ struct tn_node {
     struct tn_allowed allowed;
     struct tn_frag_table frags;
     uint16_t frag_id; /* of the next packet that is split */
+    uint32_t first_free; /* no slot below is free */
     uint32_t slot_mask; /* of an index: these bits are the peer's slot */
     uint32_t heap_len;
     uint32_t ready_head, ready_tail;

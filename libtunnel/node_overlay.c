@@ -469,7 +469,7 @@ void tn_on_send_error(struct tn_node *n, const struct tn_addr *to, struct tn_now
 
         if (!p || !p->is_member)
             continue;
-        tn_paths_on_send_error(&p->paths, to, &now);
+        tn_paths_on_send_error(p->paths, to, &now);
         tn_path_settle(n, i, now);
     }
     tn_overlay_drain(n, now);
@@ -484,7 +484,7 @@ void tn_on_network_change(struct tn_node *n, struct tn_now now)
             continue;
         tn_keys_expire(&p->keys, now.us);
         if (p->is_member)
-            tn_paths_on_network_change(&p->paths, &now);
+            tn_paths_on_network_change(p->paths, &now);
         tn_path_settle(n, i, now);
     }
     n->next_suspect_us = 0;

@@ -26,7 +26,7 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
     struct tn_peer *p = &n->mem.peers[peer];
     struct tn_path_event e;
 
-    while (tn_paths_take_event(&p->paths, &e)) {
+    while (tn_paths_take_event(p->paths, &e)) {
         if (e.via != TN_VIA_DIRECT)
             p->direct_since_us = 0;
         else if (!p->direct_since_us)
@@ -50,7 +50,7 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
 static void on_suspicion(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
-    bool is_suspect = tn_paths_relay_suspect(&p->paths);
+    bool is_suspect = tn_paths_relay_suspect(p->paths);
 
     if (is_suspect)
         tn_overlay_suspect(n, now);
@@ -69,10 +69,10 @@ void tn_path_settle(struct tn_node *n, uint32_t peer, struct tn_now now)
 
     if (p) {
         report(n, peer, now);
-        if (tn_paths_take_connect(&p->paths, &n->rng, &now))
+        if (tn_paths_take_connect(p->paths, &n->rng, &now))
             tn_overlay_connect(n, peer, now);
         on_suspicion(n, peer, now);
-        if (!tn_paths_next(&p->paths))
+        if (!tn_paths_next(p->paths))
             tn_sched_want(n, peer, TN_WANTS_PATHS);
     }
     if (tn_peer_at(n, peer))
@@ -102,7 +102,7 @@ void tn_path_tick(struct tn_node *n, uint32_t peer, struct tn_now now)
     struct tn_peer *p = member_at(n, peer);
 
     if (p)
-        tn_paths_tick(&p->paths, &now);
+        tn_paths_tick(p->paths, &now);
 }
 
 void tn_path_on_authentic(struct tn_node *n, uint32_t peer, const struct tn_way *way, size_t len,
@@ -113,7 +113,7 @@ void tn_path_on_authentic(struct tn_node *n, uint32_t peer, const struct tn_way 
     if (!p)
         return;
     p->reachable = true;
-    tn_paths_on_authentic(&p->paths, way, len, &now);
+    tn_paths_on_authentic(p->paths, way, len, &now);
 }
 
 void tn_path_on_session(struct tn_node *n, uint32_t peer, bool up, struct tn_now now)
@@ -121,7 +121,7 @@ void tn_path_on_session(struct tn_node *n, uint32_t peer, bool up, struct tn_now
     struct tn_peer *p = member_at(n, peer);
 
     if (p)
-        tn_paths_set_session(&p->paths, up, &now);
+        tn_paths_set_session(p->paths, up, &now);
 }
 
 void tn_path_on_data_sent(struct tn_node *n, uint32_t peer, size_t len, struct tn_now now)
@@ -129,7 +129,7 @@ void tn_path_on_data_sent(struct tn_node *n, uint32_t peer, size_t len, struct t
     struct tn_peer *p = member_at(n, peer);
 
     if (p)
-        tn_paths_on_data_sent(&p->paths, len, &now);
+        tn_paths_on_data_sent(p->paths, len, &now);
 }
 
 void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now)
@@ -142,8 +142,8 @@ void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now)
     cfg.mtu = p->mtu;
     cfg.relay_only = p->is_device;
     p->channel = tn_overlay_channel(n, p->member, now);
-    tn_paths_init(&p->paths, &cfg, &now);
-    tn_paths_set_relay(&p->paths, n->connected && p->channel, &now);
+    tn_paths_init(p->paths, &cfg, &now);
+    tn_paths_set_relay(p->paths, n->connected && p->channel, &now);
     tn_path_settle(n, peer, now);
 }
 
@@ -155,7 +155,7 @@ void tn_path_relay_changed(struct tn_node *n, bool up, struct tn_now now)
         if (!p)
             continue;
         p->channel = tn_overlay_channel(n, p->member, now);
-        tn_paths_set_relay(&p->paths, up && p->channel, &now);
+        tn_paths_set_relay(p->paths, up && p->channel, &now);
         if (up && p->blocked) {
             p->blocked = false;
             tn_timers_stop(&p->timers);
@@ -178,8 +178,8 @@ void tn_path_punch(struct tn_node *n, uint32_t peer, const struct tn_cand_wire *
         if (!tn_overlay_owns(n, &list[i].addr))
             outside[kept++] = list[i];
     }
-    tn_paths_offer(&p->paths, outside, kept, n->own, n->own_count, &now);
-    tn_paths_punch(&p->paths, TN_MS(delay_ms), &now);
+    tn_paths_offer(p->paths, outside, kept, n->own, n->own_count, &now);
+    tn_paths_punch(p->paths, TN_MS(delay_ms), &now);
     tn_path_settle(n, peer, now);
 }
 
@@ -203,7 +203,7 @@ static void on_pong(struct tn_node *n, uint32_t peer, const struct tn_way *way,
 {
     struct tn_peer *p = &n->mem.peers[peer];
 
-    if (tn_paths_on_pong(&p->paths, way, pong->txid, pong->full, &pong->observed, &now))
+    if (tn_paths_on_pong(p->paths, way, pong->txid, pong->full, &pong->observed, &now))
         return;
     if (!p->ping.txid || pong->txid != p->ping.txid)
         return;
@@ -249,7 +249,7 @@ static bool send_link(struct tn_node *n, uint32_t peer, const struct tn_link_msg
     b->len = m->size;
     err = tn_tx_seal(n, peer, b, false, now);
     if (err == TN_ENOKEY) {
-        tn_paths_set_session(&p->paths, false, &now);
+        tn_paths_set_session(p->paths, false, &now);
         tn_tx_want_handshake(n, peer, now);
     }
     return !err && !tn_tx_route(n, peer, way, b, now, route);
@@ -262,7 +262,7 @@ bool tn_path_send_link(struct tn_node *n, uint32_t peer, const struct tn_link_ms
 {
     if (!send_link(n, peer, m, way, b, now, route))
         return false;
-    tn_paths_on_other_sent(&n->mem.peers[peer].paths, way, m->size, &now);
+    tn_paths_on_other_sent(n->mem.peers[peer].paths, way, m->size, &now);
     return true;
 }
 
@@ -298,7 +298,7 @@ bool tn_path_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_
     struct tn_peer *p = member_at(n, peer);
     struct tn_path_wish w;
 
-    while (p && tn_paths_poll(&p->paths, &n->rng, &now, &w)) {
+    while (p && tn_paths_poll(p->paths, &n->rng, &now, &w)) {
         struct tn_link_msg ping = {
             .type = TN_LINK_PING, .full = w.full, .size = w.size, .txid = w.txid};
 
@@ -362,7 +362,7 @@ bool tn_node_peer_candidate(const struct tn_node *n, uint32_t peer, uint32_t i, 
     if (!p || !p->is_member)
         return false;
     for (size_t k = 0, max = TN_PATHS_CAND_MAX; k < max; k++) {
-        const struct tn_cand *c = tn_paths_cand(&p->paths, k);
+        const struct tn_cand *c = tn_paths_cand(p->paths, k);
 
         if (c && !i--) {
             *out = *c;
@@ -374,12 +374,12 @@ bool tn_node_peer_candidate(const struct tn_node *n, uint32_t peer, uint32_t i, 
 
 static void path_info(const struct tn_node *n, const struct tn_peer *p, struct tn_peer_info *out)
 {
-    const struct tn_cand *c = tn_paths_direct(&p->paths);
+    const struct tn_cand *c = tn_paths_direct(p->paths);
 
-    out->path = kind_of(tn_paths_via(&p->paths));
+    out->path = kind_of(tn_paths_via(p->paths));
     out->has_endpoint = out->path != TN_PATH_NONE;
     if (out->path == TN_PATH_RELAY) {
-        c = tn_paths_relay(&p->paths);
+        c = tn_paths_relay(p->paths);
         out->endpoint = !tn_addr_is_zero(&n->coordinator.v4) ? n->coordinator.v4 : n->coordinator.v6;
     } else if (c) {
         out->endpoint = c->addr;

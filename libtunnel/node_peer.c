@@ -86,13 +86,12 @@ uint32_t tn_peer_new_index(struct tn_node *n, uint32_t peer)
     return index;
 }
 
-static uint32_t free_slot(const struct tn_node *n)
+/* The lowest. The search goes on from where it ended, so that many peers are not looked at for each. */
+static uint32_t free_slot(struct tn_node *n)
 {
-    for (uint32_t i = 0; i < n->mem.peer_cap; i++) {
-        if (!n->mem.peers[i].used)
-            return i;
-    }
-    return TN_NO_PEER;
+    while (n->first_free < n->mem.peer_cap && n->mem.peers[n->first_free].used)
+        n->first_free++;
+    return n->first_free < n->mem.peer_cap ? n->first_free : TN_NO_PEER;
 }
 
 int tn_node_peer_add(struct tn_node *n, const uint8_t pub[32], struct tn_now now, uint32_t *peer)
@@ -109,6 +108,7 @@ int tn_node_peer_add(struct tn_node *n, const uint8_t pub[32], struct tn_now now
     p = &n->mem.peers[slot];
     memset(p, 0, sizeof *p);
     p->used = true;
+    p->paths = n->mem.paths ? &n->mem.paths[slot] : NULL;
     p->reachable = true;
     p->heap_at = TN_NO_PEER;
     p->member = TN_NO_PEER;
@@ -135,6 +135,8 @@ void tn_node_peer_remove(struct tn_node *n, uint32_t peer)
     tn_frag_forget(&n->frags, peer);
     tn_wipe(p, sizeof *p);
     p->heap_at = TN_NO_PEER;
+    if (peer < n->first_free)
+        n->first_free = peer;
 }
 
 void tn_node_peer_set_psk(struct tn_node *n, uint32_t peer, const uint8_t psk[32])

@@ -69,7 +69,7 @@ void tn_sched_update(struct tn_node *n, uint32_t peer)
     uint64_t at = tn_timers_next(&p->timers, NULL);
 
     if (p->is_member) {
-        uint64_t paths = tn_paths_next(&p->paths);
+        uint64_t paths = tn_paths_next(p->paths);
 
         if (paths && paths < at) /* 0: it waits to be polled, which the ready list sees to */
             at = paths;

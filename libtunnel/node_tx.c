@@ -39,7 +39,7 @@ bool tn_tx_way(struct tn_node *n, uint32_t peer, struct tn_now now, struct tn_wa
         way->addr = p->endpoint;
         return p->has_endpoint;
     }
-    tn_paths_route(&p->paths, &now, way);
+    tn_paths_route(p->paths, &now, way);
     return way->via != TN_VIA_NONE;
 }
 

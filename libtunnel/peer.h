@@ -58,7 +58,7 @@ struct tn_peer {
     uint32_t time_to_direct_us;
     struct tn_nat nat; /* as it has told us; all zero: it has not */
     bool nat_told;     /* ours, in this session */
-    struct tn_paths paths;
+    struct tn_paths *paths; /* its row of the array handed in; a plain peer's is never touched */
     struct tn_user_ping ping;
 };
 

@@ -35,6 +35,7 @@
 
 struct tn_node;
 struct tn_peer;
+struct tn_paths;
 
 #define TN_NO_PEER UINT32_MAX
 
@@ -49,6 +50,7 @@ struct tn_node_memory {
     struct tn_allowed_node *allowed;   /* nodes of the cryptokey routing trie */
     uint32_t allowed_cap;              /* 2 for each allowed prefix are always enough */
     uint32_t *allowed_head;            /* peer_cap entries */
+    struct tn_paths *paths;            /* overlay only: peer_cap of them; NULL without members */
     struct tn_member *members;         /* overlay only; may be NULL */
     uint32_t member_cap;
     struct tn_relay_channel *channels; /* overlay only: one for each member that may be relayed to */
@@ -67,6 +69,7 @@ struct tn_node_config {
 
 size_t tn_node_sizeof(void);
 size_t tn_peer_sizeof(void);
+size_t tn_paths_sizeof(void);
 /* The rng is then live; no key, no peer. TN_EINVAL for sizes that cannot be. */
 TN_MUST_CHECK int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
                                const struct tn_node_config *cfg);

@@ -74,7 +74,7 @@ static uint32_t table_len(uint32_t peers)
 static int alloc_node(struct tund *t)
 {
     struct tn_node_memory *m = &t->mem;
-    size_t total = 0, node, peers, heap, table, allowed, head, members, channels, fragments;
+    size_t total = 0, node, peers, heap, table, allowed, head, members, channels, fragments, paths;
     int locked;
     uint8_t *base;
 
@@ -88,6 +88,7 @@ static int alloc_node(struct tund *t)
     head = place(&total, m->peer_cap, sizeof *m->allowed_head);
     peers = place(&total, m->peer_cap, tn_peer_sizeof());
     allowed = place(&total, m->allowed_cap, sizeof *m->allowed);
+    paths = place(&total, m->member_cap ? m->peer_cap : 0, tn_paths_sizeof());
     members = place(&total, m->member_cap, sizeof *m->members);
     channels = place(&total, m->channel_cap, sizeof *m->channels);
     m->fragment_cap = m->member_cap ? FRAGMENTS : 0;
@@ -105,6 +106,7 @@ static int alloc_node(struct tund *t)
     m->peer_table = (uint32_t *)(base + table);
     m->allowed = (struct tn_allowed_node *)(base + allowed);
     m->allowed_head = (uint32_t *)(base + head);
+    m->paths = m->member_cap ? (struct tn_paths *)(base + paths) : NULL;
     m->members = m->member_cap ? (struct tn_member *)(base + members) : NULL;
     m->channels = m->channel_cap ? (struct tn_relay_channel *)(base + channels) : NULL;
     m->fragments = m->fragment_cap ? (struct tn_frag_row *)(base + fragments) : NULL;

@@ -57,6 +57,7 @@ static int open_node(struct bridge *b, const uint8_t rng_seed[32])
         .allowed = b->allowed,
         .allowed_cap = 4 * BRIDGE_PEERS,
         .allowed_head = b->allowed_head,
+        .paths = b->paths,
         .members = b->members,
         .member_cap = BRIDGE_PEERS + 1,
         .channels = b->channels,

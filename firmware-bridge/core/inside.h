@@ -56,6 +56,7 @@ struct bridge {
     /* the node and its arrays */
     struct tn_node node;
     struct tn_peer peers[BRIDGE_PEERS];
+    struct tn_paths paths[BRIDGE_PEERS];
     uint32_t heap[BRIDGE_PEERS], table[BRIDGE_TABLE_LEN], allowed_head[BRIDGE_PEERS];
     struct tn_allowed_node allowed[4 * BRIDGE_PEERS];
     struct tn_member members[BRIDGE_PEERS + 1];

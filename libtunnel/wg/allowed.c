@@ -67,12 +67,9 @@ void tn_allowed_init(struct tn_allowed *t, struct tn_allowed_node *node, uint32_
     t->head = head;
     t->peer_cap = peer_cap;
     t->root[0] = t->root[1] = NONE;
-    t->free = node_cap > 0 ? 0 : NONE;
+    t->free = NONE;
+    t->fresh = 0;
     t->free_count = node_cap;
-    for (uint32_t i = 0; i < node_cap; i++) {
-        memset(&node[i], 0, sizeof(node[i]));
-        node[i].next = i + 1 < node_cap ? i + 1 : NONE;
-    }
     for (uint32_t i = 0; i < peer_cap; i++)
         head[i] = NONE;
 }
@@ -81,10 +78,13 @@ static uint32_t take_node(struct tn_allowed *t, const uint8_t *ip, uint8_t famil
 {
     struct tn_prefix in = {.family = family, .cidr = cidr};
     struct tn_prefix p;
-    uint32_t at = t->free;
+    uint32_t at = t->free != NONE ? t->free : t->fresh;
     struct tn_allowed_node *n = &t->node[at];
 
-    t->free = n->next;
+    if (at == t->free)
+        t->free = n->next;
+    else
+        t->fresh++;
     t->free_count--;
     memcpy(in.ip, ip, sizeof(in.ip));
     (void)normalise(&in, &p); /* family and cidr come from a prefix that was checked */

@@ -33,8 +33,9 @@ struct tn_allowed {
     uint32_t *head; /* first prefix of each peer */
     uint32_t peer_cap;
     uint32_t root[2]; /* IPv4, IPv6 */
-    uint32_t free;
-    uint32_t free_count;
+    uint32_t free;       /* list of those given back */
+    uint32_t fresh;      /* from here on none was ever taken: their memory is untouched */
+    uint32_t free_count; /* of both kinds */
 };
 
 /* n prefixes need at most 2 n nodes. head: one uint32_t for each of peer_cap peers. */

@@ -316,10 +316,36 @@ static void a_clock_that_goes_back_years_does_not_lock_a_restarted_node_out(void
     sim_free(p->s);
 }
 
+static void all_slots_can_be_used_and_one_given_back_is_taken_again(void **state)
+{
+    struct pair *p = start(13, NULL);
+    struct tn_node *node = p->s->node[p->a].node;
+    uint32_t peer, first = sim_peer_slot(p->s, p->a, p->b);
+    uint8_t pub[32] = {9};
+
+    (void)state;
+    for (uint32_t i = 1; i < SIM_PEERS; i++) {
+        pub[1] = (uint8_t)i;
+        assert_int_equal(tn_node_peer_add(node, pub, p->s->w->now, &peer), 0);
+        assert_int_not_equal(peer, first);
+    }
+    pub[1] = 0xff;
+    assert_int_equal(tn_node_peer_add(node, pub, p->s->w->now, &peer), TN_ENOSPC);
+    for (uint32_t slot = 2; slot < SIM_PEERS; slot += 5) {
+        tn_node_peer_remove(node, slot);
+        assert_int_equal(tn_node_peer_add(node, pub, p->s->w->now, &peer), 0);
+        assert_int_equal(peer, slot);
+        pub[1]--;
+    }
+    assert_int_equal(tn_node_peer_add(node, pub, p->s->w->now, &peer), TN_ENOSPC);
+    sim_free(p->s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_packet_makes_a_session_in_one_round_trip_and_arrives),
+        cmocka_unit_test(all_slots_can_be_used_and_one_given_back_is_taken_again),
         cmocka_unit_test(a_preshared_key_must_be_the_same_at_both_ends),
         cmocka_unit_test(traffic_goes_on_over_every_rekey_without_a_lost_packet),
         cmocka_unit_test(crossing_initiations_leave_one_usable_session_each_way),

@@ -59,6 +59,7 @@ static void free_memory(struct tn_node_memory *m)
     free(m->peer_table);
     free(m->allowed);
     free(m->allowed_head);
+    free(m->paths);
     free(m->members);
     free(m->channels);
     free(m->fragments);
@@ -326,6 +327,7 @@ static void open_memory(struct simnode *n)
         .allowed = must(4 * SIM_PEERS, sizeof(struct tn_allowed_node)),
         .allowed_cap = 4 * SIM_PEERS,
         .allowed_head = must(SIM_PEERS, sizeof(uint32_t)),
+        .paths = must(SIM_PEERS, tn_paths_sizeof()),
         .members = must(SIM_PEERS, sizeof(struct tn_member)),
         .member_cap = SIM_PEERS,
         .channels = must(SIM_PEERS, sizeof(struct tn_relay_channel)),
