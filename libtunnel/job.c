@@ -5,6 +5,8 @@
 
 void tn_job_run(struct tn_job *job)
 {
+    if (!job->session)
+        return; /* it was done with the plan */
     if (job->opens)
         job->err = tn_session_open(job->session, job->msg, job->len);
     else

@@ -15,7 +15,7 @@
 struct tn_session;
 
 struct tn_job {
-    const struct tn_session *session;
+    const struct tn_session *session; /* NULL: nothing is left to do */
     uint8_t *msg; /* where the datagram's WireGuard header is, or will be */
     size_t len;   /* bytes: to seal, without header and tag; to open, all of the message */
     uint64_t counter;

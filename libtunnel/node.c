@@ -72,6 +72,7 @@ int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
     tn_frag_init(&n->frags, mem->fragments, mem->fragment_cap);
     tn_sched_init(n);
     n->keepalive_us = cfg->keepalive_us;
+    n->pays_for_bytes = cfg->pays_for_bytes;
     return 0;
 }
 

@@ -7,7 +7,7 @@
  *   node_rx.c       a datagram's walk in
  *   node_tick.c     deadlines become wishes
  *   node_out.c      wishes become datagrams
- *   node_small.c    a device's small datagrams: what fits, fragments, answers "too big"
+ *   node_small.c    a device's small datagrams: what fits, fragments, squeezed headers
  *   node_path.c     the paths of a member: relay, candidates, link messages
  *   node_overlay.c  membership and the coordinator's answers
  *   node_reach.c    which of our own addresses can be reached unasked
@@ -18,7 +18,6 @@
 #define TN_NODE_H
 
 #include "base/bytes.h"
-#include "base/ip.h"
 #include "base/ct.h"
 #include "base/sizes.h"
 #include "coord/client.h"
@@ -108,6 +107,7 @@ struct tn_node {
     struct tn_card card;
     struct tn_roster roster;
     uint64_t keepalive_us;
+    bool pays_for_bytes;
     struct tn_coord_client coord;
     struct tn_reach reach;
     struct tn_nat nat; /* ours, as the program has measured it */

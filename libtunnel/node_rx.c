@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/ip.h"
 #include "node_small.h"
 
 struct arrival {
@@ -23,6 +24,7 @@ static void session_ready(struct tn_node *n, uint32_t peer, struct tn_now now)
     p->last_handshake_unix_ns = now.unix_ns;
     p->reachable = true;
     p->blocked = false;
+    p->squeezes = false;
     n->counters.handshakes++;
     tn_timers_handshake_complete(&p->timers);
     tn_path_on_session(n, peer, true, now);
@@ -197,11 +199,6 @@ static enum tn_verdict deliver(struct tn_node *n, uint32_t peer, struct tn_buf *
     return TN_DELIVER;
 }
 
-static bool is_fragment(const struct tn_buf *b)
-{
-    return b->len && *tn_buf_data(b) == TN_LINK_FRAGMENT;
-}
-
 static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_buf *b,
                                   const struct arrival *a)
 {
@@ -209,12 +206,12 @@ static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_bu
 
     if (!b->len)
         return TN_CONSUMED; /* a keepalive */
-    if (p->is_member && tn_link_is_message(tn_buf_data(b), b->len) && !is_fragment(b)) {
+    if (p->is_member && tn_link_is_message(tn_buf_data(b), b->len) && !tn_small_is(b)) {
         tn_path_on_link(n, peer, &a->way, tn_buf_data(b), b->len, a->now);
         return TN_CONSUMED;
     }
     tn_timers_data_received(&p->timers, a->now.us);
-    if (p->is_member && is_fragment(b) && !tn_small_join(n, peer, b, a->now))
+    if (p->is_member && tn_small_is(b) && !tn_small_restore(n, peer, b, a->now))
         return TN_CONSUMED;
     return deliver(n, peer, b);
 }
@@ -323,6 +320,14 @@ static enum tn_verdict on_wireguard(struct tn_node *n, struct tn_buf *b, struct 
     return TN_DROP;
 }
 
+/* Takes the relay's header off, or puts back what was left out of it and of WireGuard's. */
+static int open_relayed(const struct tn_node *n, const struct tn_addr *src, struct tn_buf *b)
+{
+    if (*tn_buf_data(b) == TN_CTL_RELAY)
+        return tn_coord_client_open_relay(&n->coord, src, b);
+    return tn_coord_client_open_link(&n->coord, src, b);
+}
+
 bool tn_may_plan_net(const struct tn_buf *b)
 {
     const uint8_t *data = tn_buf_data(b);
@@ -342,8 +347,8 @@ enum tn_verdict tn_plan_net(struct tn_node *n, struct tn_buf *b, const struct tn
         n->counters.drop_malformed++;
         return TN_DROP;
     }
-    if (first == TN_CTL_RELAY) {
-        if (!n->has_coordinator || tn_coord_client_open_relay(&n->coord, src, b)) {
+    if (first == TN_CTL_RELAY || tn_link_is_frame(&first, 1)) {
+        if (!n->has_coordinator || open_relayed(n, src, b)) {
             n->counters.drop_malformed++;
             return TN_DROP;
         }

@@ -1,10 +1,13 @@
 /* What is special about a device, whose modem takes datagrams of 1024 bytes: packets to it (and, where we
  * are one, to everybody) are as long as fits, sealed and behind the relay's header. What is longer
  * is answered with ICMP, or goes as two fragments: IPv6, whose links carry 1280 bytes in one piece,
- * and IPv4 that may be split. Nothing is padded: it would cost bytes that are paid for. */
+ * and IPv4 that may be split. Nothing is padded, and the headers of ordinary UDP are left out: they would
+ * cost bytes that are paid for. */
 #include "node_small.h"
 
 #include <string.h>
+
+#include "base/ip.h"
 
 _Static_assert(TN_DEVICE_MTU + TN_WG_DATA_OVERHEAD + TN_RELAY_HEADER_LEN == TN_DEVICE_DATAGRAM,
                "a full packet fills the datagram");
@@ -46,7 +49,7 @@ enum tn_verdict tn_small_check(struct tn_node *n, uint32_t peer, struct tn_buf *
     return b->len ? TN_DELIVER : TN_DROP;
 }
 
-int tn_small_split(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
+static int split(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
 {
     uint16_t total = (uint16_t)b->len, id = n->frag_id++;
     int err = tn_frag_keep(&n->frags, peer, id, tn_buf_data(b), total, now.us);
@@ -60,6 +63,20 @@ int tn_small_split(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn
         return TN_ENOSPC;
     tn_frag_encode(at, 0, id, total);
     n->counters.tx_fragments++;
+    return 0;
+}
+
+/* A device knows the squeezed form; of another member it is known once he has used it, in this session. */
+int tn_small_send(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
+{
+    const struct tn_peer *p = &n->mem.peers[peer];
+
+    if (!p->small)
+        return 0;
+    if (b->len > p->mtu)
+        return split(n, peer, b, now);
+    if (p->is_device || p->squeezes)
+        (void)tn_squeeze(b, n->card.cert.ipv4, n->roster.members[p->member].card.cert.ipv4);
     return 0;
 }
 
@@ -87,7 +104,7 @@ bool tn_small_poll_rest(struct tn_node *n, struct tn_buf *b, struct tn_now now,
     }
 }
 
-bool tn_small_join(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
+static bool join(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
 {
     struct tn_frag f;
     uint8_t *packet;
@@ -101,5 +118,26 @@ bool tn_small_join(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn
     if (!packet)
         return false;
     *b = (struct tn_buf){.mem = packet, .cap = f.total, .len = f.total};
+    return true;
+}
+
+bool tn_small_is(const struct tn_buf *b)
+{
+    const uint8_t *inner = tn_buf_data(b);
+
+    return b->len && (inner[0] == TN_LINK_FRAGMENT || tn_is_squeezed(inner, b->len));
+}
+
+bool tn_small_restore(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
+{
+    struct tn_peer *p = &n->mem.peers[peer];
+
+    if (*tn_buf_data(b) == TN_LINK_FRAGMENT)
+        return join(n, peer, b, now);
+    if (tn_unsqueeze(b, n->roster.members[p->member].card.cert.ipv4, n->card.cert.ipv4)) {
+        n->counters.drop_malformed++;
+        return false;
+    }
+    p->squeezes = true;
     return true;
 }

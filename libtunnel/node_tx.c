@@ -6,6 +6,9 @@
 
 #include "node_small.h"
 
+#define LINK_AFTER 4   /* packets sent in a session */
+#define LINK_LATE 4096 /* what comes so much behind the latest may still be compressed */
+
 static uint32_t owner_of(struct tn_node *n, const struct tn_buf *b, struct tn_now now)
 {
     const uint8_t *ip = tn_buf_data(b);
@@ -43,6 +46,26 @@ bool tn_tx_way(struct tn_node *n, uint32_t peer, struct tn_now now, struct tn_wa
     return way->via != TN_VIA_NONE;
 }
 
+/* A session that has said a little is worth a context at the coordinator: setting one up costs what
+ * eight packets save. */
+static void want_link(struct tn_node *n, const struct tn_peer *p, struct tn_now now)
+{
+    const struct tn_keypair *kp =
+        p->keys.current == TN_KEYS_NONE ? NULL : &p->keys.pair[p->keys.current];
+
+    if (!kp || kp->send_counter < LINK_AFTER)
+        return;
+    tn_coord_client_link(&n->coord,
+                         &(struct tn_link_context){
+                             .channel = p->channel,
+                             .tx_index = kp->session.remote_index,
+                             .rx_index = kp->session.local_index,
+                             .tx_base = kp->send_counter,
+                             .rx_base = kp->replay.next > LINK_LATE ? kp->replay.next - LINK_LATE : 0,
+                         },
+                         now);
+}
+
 int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, struct tn_buf *b,
                 struct tn_now now, struct tn_route *route)
 {
@@ -58,6 +81,8 @@ int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, stru
     if (way->via != TN_VIA_RELAY || !p->channel)
         return TN_ENOENT;
     n->counters.tx_relay++;
+    if (n->pays_for_bytes)
+        want_link(n, p, now);
     return tn_coord_client_push_relay(&n->coord, p->channel, b, &route->to, now);
 }
 
@@ -114,6 +139,16 @@ int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data,
     return err;
 }
 
+/* Link compression takes the message's header away, which the job writes: there it is sealed at once. */
+static int seal_or_plan(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
+                        struct tn_job *job)
+{
+    if (!n->pays_for_bytes)
+        return plan_seal(n, peer, b, true, now, job);
+    *job = (struct tn_job){0};
+    return tn_tx_seal(n, peer, b, true, now);
+}
+
 void tn_tx_want_handshake(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
@@ -142,9 +177,8 @@ enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
         verdict = TN_STAGE;
         goto out;
     }
-    if ((b->len > n->mem.peers[slot].mtu && n->mem.peers[slot].small &&
-         tn_small_split(n, slot, b, now)) ||
-        plan_seal(n, slot, b, true, now, job) || tn_tx_route(n, slot, &way, b, now, route)) {
+    if (tn_small_send(n, slot, b, now) || seal_or_plan(n, slot, b, now, job) ||
+        tn_tx_route(n, slot, &way, b, now, route)) {
         n->counters.drop_no_session++;
         verdict = TN_DROP;
     }

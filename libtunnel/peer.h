@@ -48,7 +48,8 @@ struct tn_peer {
     /* a member */
     bool is_member;
     bool is_device;
-    bool small; /* it or we are a device: 1024-byte datagrams, no padding */
+    bool small;    /* it or we are a device: 1024-byte datagrams, no padding */
+    bool squeezes; /* it has sent squeezed packets in this session */
     bool suspected;      /* its relay was silent when last looked at */
     bool doubts_session; /* and a new session is still to be asked for */
     bool reachable;

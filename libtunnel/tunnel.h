@@ -65,6 +65,7 @@ struct tn_node_config {
     uint64_t stamp_ns;    /* handshake stamps will be above this (what was persisted), 0 at first */
     uint64_t stamp_ceiling_ns; /* and never above this until tn_node_extend_stamp; UINT64_MAX: no limit */
     uint64_t keepalive_us;     /* of the coordinator session; 0 for the default, 15 s */
+    bool pays_for_bytes; /* link compression; each datagram that comes has TN_BUF_HEADROOM in front of it */
 };
 
 size_t tn_node_sizeof(void);

@@ -65,7 +65,8 @@ static int open_node(struct bridge *b, const uint8_t rng_seed[32])
         .fragments = b->fragments,
         .fragment_cap = BRIDGE_FRAGMENTS,
     };
-    struct tn_node_config cfg = {.mtu = BRIDGE_MTU, .stamp_ns = b->ceiling_ns};
+    struct tn_node_config cfg = {
+        .mtu = BRIDGE_MTU, .stamp_ns = b->ceiling_ns, .pays_for_bytes = true};
     int err;
 
     memcpy(cfg.rng_seed, rng_seed, 32);

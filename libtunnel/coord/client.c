@@ -71,6 +71,7 @@ int tn_coord_client_init(struct tn_coord_client *c, const struct tn_coord_client
     c->ping[0].due_us = TN_NEVER;
     c->ping[1].due_us = TN_NEVER;
     c->state = TN_COORD_IDLE;
+    tn_coord_link_reset(c);
     return 0;
 }
 
@@ -95,6 +96,7 @@ static void drop_session(struct tn_coord_client *c)
     c->row[TN_COORD_AT_KEEPALIVE] = TN_NEVER;
     c->row[TN_COORD_AT_RENEW] = TN_NEVER;
     c->row[TN_COORD_AT_BIND] = TN_NEVER;
+    tn_coord_link_reset(c);
 }
 
 static void drop_handshake(struct tn_coord_client *c)
@@ -208,6 +210,7 @@ static void connected(struct tn_coord_client *c, const struct tn_addr *src,
     e->unix_s = unix_s;
     tn_coord_saw_rtt(c, now.us - c->init_sent_us);
     tn_coord_saw_observed(c, observed);
+    tn_coord_link_reset(c);
     tn_coord_requeue(c, now);
     tn_coord_client_tick(c, now); /* so that the first PING can be polled at once */
 }
@@ -412,6 +415,10 @@ uint64_t tn_coord_client_next_deadline(const struct tn_coord_client *c, const ch
     if (request < at) {
         at = request;
         found = "coord request";
+    }
+    if (c->session_ok && tn_coord_link_due(c) < at) {
+        at = tn_coord_link_due(c);
+        found = "coord link";
     }
     for (int family = 0; family < 2; family++) {
         if (c->ping[family].due_us < at) {

@@ -21,6 +21,7 @@
 #include "../base/now.h"
 #include "../base/sizes.h"
 #include "../crypto/crypto.h"
+#include "client_link.h"
 #include "msg.h"
 #include "relay.h"
 #include "session.h"
@@ -152,6 +153,7 @@ struct tn_coord_client {
     struct tn_coord_request request[TN_COORD_REQUESTS];
     struct tn_coord_request publish;  /* JOIN or UPDATE */
     struct tn_coord_request announce; /* CANDIDATES */
+    struct tn_link_table link;
     uint8_t card[TN_MSG_CARD_MAX];
     uint16_t card_len;
     struct tn_cand_wire cand[TN_CANDLIST_SEND_MAX]; /* ours */

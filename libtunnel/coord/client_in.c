@@ -270,6 +270,8 @@ static int on_message(struct tn_coord_client *c, uint8_t family, const struct tn
         return on_published(c, m, now);
     case TN_MSG_BIND | TN_MSG_ANSWER:
         return on_bound(c, m);
+    case TN_MSG_LINK | TN_MSG_ANSWER:
+        return tn_coord_link_answered(c, m);
     case TN_MSG_LOOKUP | TN_MSG_ANSWER:
     case TN_MSG_SYNC | TN_MSG_ANSWER:
     case TN_MSG_CONNECT | TN_MSG_ANSWER:

@@ -186,6 +186,7 @@ static bool is_due(const struct tn_coord_request *q, struct tn_now now)
 size_t tn_coord_client_poll_out(struct tn_coord_client *c, struct tn_now now, uint8_t *out,
                                 size_t cap, struct tn_addr *dst)
 {
+    struct tn_msg link;
     size_t len = 0;
 
     if (cap < TN_CTL_MAX_LEN)
@@ -205,6 +206,8 @@ size_t tn_coord_client_poll_out(struct tn_coord_client *c, struct tn_now now, ui
     }
     if (is_due(&c->announce, now))
         return write_request(c, &c->announce, now, out, cap, dst);
+    if (tn_coord_link_next(c, &link, now))
+        return write_data(c, c->home, &link, now, out, cap, dst);
     if (c->row[TN_COORD_AT_BIND] <= now.us)
         len = write_bind(c, now, out, cap, dst);
     for (size_t i = 0; i < TN_COORD_REQUESTS && !len; i++) {
@@ -227,9 +230,11 @@ int tn_coord_client_push_relay(struct tn_coord_client *c, uint16_t channel, stru
     row = &c->cfg.channel[channel - 1];
     if (row->state != TN_RELAY_SENT && row->state != TN_RELAY_BOUND)
         return TN_ESTATE;
-    err = tn_relay_push_header(b, channel, c->session.remote_index);
-    if (err)
-        return err;
+    if (!c->link.answered || !tn_link_pack_up(b, c->link.on, channel, c->session.remote_index)) {
+        err = tn_relay_push_header(b, channel, c->session.remote_index);
+        if (err)
+            return err;
+    }
     if (now.us - c->spoken_us > RELAY_SILENCE_US && c->ping[c->home].due_us == TN_NEVER) {
         c->ping[c->home].tries = 0;
         c->ping[c->home].due_us = now.us;

@@ -271,5 +271,6 @@ void tn_coord_client_unbind(struct tn_coord_client *c, uint16_t channel)
     if (!channel || channel > c->cfg.channel_count)
         return;
     memset(&c->cfg.channel[channel - 1], 0, sizeof(c->cfg.channel[0]));
+    tn_coord_link_unbind(c, channel);
     tn_coord_arm_binds(c);
 }

@@ -194,9 +194,39 @@ static bool is_fit_to_encode(const struct tn_msg *m)
         return m->from && m->from <= TN_DIAL_ALL;
     case TN_MSG_CHECK | TN_MSG_ANSWER:
         return m->from <= TN_DIAL_ALL;
+    case TN_MSG_LINK:
+        return m->context < TN_LINK_CONTEXTS && m->link.channel != 0;
+    case TN_MSG_LINK | TN_MSG_ANSWER:
+        return m->context < TN_LINK_CONTEXTS;
     default:
         return true;
     }
+}
+
+static void write_link(struct tn_writer *w, const struct tn_msg *m)
+{
+    tn_write_u8(w, m->context);
+    if (m->type & TN_MSG_ANSWER)
+        return;
+    tn_write_u16(w, m->link.channel);
+    tn_write_u32(w, m->link.tx_index);
+    tn_write_u32(w, m->link.rx_index);
+    tn_write_u64(w, m->link.tx_base);
+    tn_write_u64(w, m->link.rx_base);
+}
+
+static void read_link(struct tn_reader *r, struct tn_msg *m)
+{
+    m->context = tn_read_u8(r);
+    if (m->context >= TN_LINK_CONTEXTS)
+        tn_reader_fail(r);
+    if (m->type & TN_MSG_ANSWER)
+        return;
+    m->link.channel = read_channel(r);
+    m->link.tx_index = tn_read_u32(r);
+    m->link.rx_index = tn_read_u32(r);
+    m->link.tx_base = tn_read_u64(r);
+    m->link.rx_base = tn_read_u64(r);
 }
 
 /* Those of the coordinator's own accord, and those without a store behind them. */
@@ -213,6 +243,10 @@ static bool write_rest(struct tn_writer *w, const struct tn_msg *m)
         return true;
     case TN_MSG_CHECK | TN_MSG_ANSWER:
         tn_write_u8(w, m->from);
+        return true;
+    case TN_MSG_LINK:
+    case TN_MSG_LINK | TN_MSG_ANSWER:
+        write_link(w, m);
         return true;
     default:
         return m->type == TN_MSG_BYE;
@@ -281,7 +315,7 @@ static bool is_known_answer(uint8_t type)
 {
     uint8_t request = type & (uint8_t)~TN_MSG_ANSWER;
 
-    return (type & TN_MSG_ANSWER) && request >= TN_MSG_PING && request <= TN_MSG_CHECK &&
+    return (type & TN_MSG_ANSWER) && request >= TN_MSG_PING && request <= TN_MSG_LINK &&
            request != TN_MSG_BYE;
 }
 
@@ -316,6 +350,10 @@ static void read_rest(struct tn_reader *r, struct tn_msg *m)
         break;
     case TN_MSG_CHECK | TN_MSG_ANSWER:
         read_sent(r, m);
+        break;
+    case TN_MSG_LINK:
+    case TN_MSG_LINK | TN_MSG_ANSWER:
+        read_link(r, m);
         break;
     default:
         tn_reader_fail(r);

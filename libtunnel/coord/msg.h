@@ -10,6 +10,7 @@
 #include "../base/addr.h"
 #include "../base/candlist.h"
 #include "../base/err.h"
+#include "link.h"
 
 /* First byte of a control datagram; the second is TN_CTL_VERSION. */
 #define TN_CTL_INIT 0x90
@@ -55,6 +56,7 @@ enum tn_msg_type {
     TN_MSG_UPDATE = 0x08,
     TN_MSG_BYE = 0x09, /* not answered: with it the session is over */
     TN_MSG_CHECK = 0x0a,
+    TN_MSG_LINK = 0x0b,
     TN_MSG_PUNCH = 0x40,
     TN_MSG_ANSWER = 0x80, /* bit 7: an answer to the request of that type */
 };
@@ -121,6 +123,8 @@ struct tn_msg {
     uint16_t delay_ms;    /* CONNECT's answer, PUNCH */
     uint8_t nonce[TN_DIAL_NONCE_LEN]; /* CHECK */
     uint8_t from;            /* CHECK: wanted; its answer: sent. Bits of enum tn_dial_from */
+    uint8_t context;             /* LINK and its answer: below TN_LINK_CONTEXTS */
+    struct tn_link_context link; /* LINK */
     uint8_t cand_count;   /* CANDIDATES, CONNECT, its answer, PUNCH */
     struct tn_cand_wire cand[TN_CANDLIST_MAX]; /* in requests at most TN_CANDLIST_SEND_MAX */
 };

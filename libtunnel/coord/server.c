@@ -6,6 +6,7 @@
  *   server_connect.c  candidates, and the moment to punch
  *   server_check.c    dials back, so that a member learns what reaches it
  *   server_relay.c    channels and the frames on them
+ *   server_link.c     compressed frames, for members who pay for bytes
  *   server_table.c    slots, hash tables and lists of sessions and channels
  *
  * A session's life:
@@ -144,6 +145,8 @@ size_t tn_server_on_datagram(struct tn_server *s, uint8_t port, const struct tn_
 
     if (what == TN_CTL_RELAY)
         tn_server_on_relay(s, &in);
+    else if (tn_link_is_frame(data, len))
+        tn_server_on_link(s, &in);
     else if (what == TN_CTL_DATA)
         tn_server_on_data(s, &in);
     else if (what == TN_CTL_INIT && len == TN_CTL_INIT_LEN && !data[2] && !data[3])

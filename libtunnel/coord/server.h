@@ -60,6 +60,8 @@ struct tn_server_session {
     uint32_t key_next;            /* chain of the table by static key */
     uint32_t member_next;         /* chain of the table by identity */
     uint32_t older, newer;        /* list of the tentative, or of the guests; newer: free list */
+    struct tn_link_context link[TN_LINK_CONTEXTS]; /* as its member has set them */
+    uint64_t link_set[TN_LINK_CONTEXTS];           /* counter of the DATA that did */
     uint32_t channels;            /* first of its channels */
     uint32_t channel_count;
 };
@@ -106,7 +108,8 @@ struct tn_server_config {
     X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \
-    X(drop_relay_unbound) X(drop_relay_away) X(drop_relay_rate) X(drop_relay_share)
+    X(drop_relay_unbound) X(drop_relay_away) X(drop_relay_rate) X(drop_relay_share) X(links)       \
+    X(link_rebuilt) X(link_packed) X(drop_link)
 struct tn_server_counters {
 #define TN_SERVER_COUNTER_FIELD(name) uint64_t name;
     TN_SERVER_COUNTERS(TN_SERVER_COUNTER_FIELD)
@@ -137,6 +140,7 @@ struct tn_server {
     struct tn_server_gauges gauge;
     struct tn_server_counters counter;
     uint8_t scratch[2][TN_CTL_MAX_LEN];
+    uint8_t rebuilt[TN_RELAY_MAX_LEN]; /* a compressed frame, as it goes on */
     uint8_t dial[3][TN_CTL_DIAL_LEN];
 };
 
@@ -158,7 +162,8 @@ void tn_server_wipe(struct tn_server *s); /* every secret, those in the caller's
 
 /* A datagram of len bytes that came from `src` through socket `port`; it is opened and rewritten
  * in place. Returns how many of `out` are to be sent, in order (0 to TN_SERVER_OUT_MAX). An answer
- * to the unproven is never longer than what came; a relayed frame is as long as it came. */
+ * to the unproven is never longer than what came; a relayed frame may be longer by
+ * what link compression had left out of it. */
 size_t tn_server_on_datagram(struct tn_server *s, uint8_t port, const struct tn_addr *src,
                              uint8_t *data, size_t len, struct tn_now now,
                              struct tn_server_out out[TN_SERVER_OUT_MAX]);

@@ -108,6 +108,8 @@ static void handle(struct tn_server *s, struct tn_server_in *in, uint32_t slot,
             tn_server_do_sync(s, slot, m, &a, &found);
         else if (m->type == TN_MSG_CHECK)
             tn_server_do_check(s, in, m, &a);
+        else if (m->type == TN_MSG_LINK)
+            tn_server_do_link(s, slot, m, tn_ctl_data_counter(in->data), &a);
         else if (m->type == TN_MSG_CONNECT)
             peer = tn_server_do_connect(s, slot, m, in->now, &a, &punch);
         else
@@ -126,7 +128,7 @@ static void on_request(struct tn_server *s, struct tn_server_in *in, uint32_t sl
     size_t len = in->len - TN_CTL_DATA_OVERHEAD;
     struct tn_msg m, a = {.status = TN_STATUS_MALFORMED};
 
-    if (len < TN_MSG_HEADER_LEN || body[0] < TN_MSG_PING || body[0] > TN_MSG_CHECK) {
+    if (len < TN_MSG_HEADER_LEN || body[0] < TN_MSG_PING || body[0] > TN_MSG_LINK) {
         s->counter.drop_malformed++; /* no request that could be answered */
         return;
     }

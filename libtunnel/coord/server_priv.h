@@ -109,5 +109,19 @@ void tn_server_do_check(struct tn_server *s, struct tn_server_in *in, const stru
 void tn_server_do_bind(struct tn_server *s, uint32_t slot, const struct tn_msg *m,
                        struct tn_now now, struct tn_msg *a);
 void tn_server_on_relay(struct tn_server *s, struct tn_server_in *in);
+/* Who sends on this channel of the session with this index, and who gets it: NULL, or the counter of
+ * why not. */
+uint64_t *tn_server_route(struct tn_server *s, const struct tn_server_train *t, uint32_t index,
+                          uint16_t number, struct tn_server_session **sender,
+                          struct tn_server_session **receiver);
+
+/* ---- server_link.c ---- */
+/* `counter` is that of the DATA: an older LINK that comes late changes nothing. */
+void tn_server_do_link(struct tn_server *s, uint32_t slot, const struct tn_msg *m,
+                       uint64_t counter, struct tn_msg *a);
+void tn_server_on_link(struct tn_server *s, struct tn_server_in *in);
+/* Makes the one frame of a flight shorter where its receiver takes it so. True: it did. */
+bool tn_server_pack(struct tn_server *s, const struct tn_server_session *receiver,
+                    struct tn_server_flight *f);
 
 #endif

@@ -10,7 +10,8 @@
  *
  * Frames of one source that lie one behind another are a train. As long as their headers are
  * the same, so is their route: it is looked up once for a train, which costs each further
- * frame a comparison of 8 bytes. What goes on to one member together is a flight. */
+ * frame a comparison of 8 bytes. What goes on to one member together is a flight. A frame to a
+ * member who pays for bytes is made shorter (server_link.c), and flies alone. */
 #include <string.h>
 
 #include "server_priv.h"
@@ -64,8 +65,7 @@ static struct tn_server_session *peer_of(struct tn_server *s, const struct tn_se
     return tn_server_is_live(s, y, now) ? y : NULL;
 }
 
-static struct tn_server_session *sender_of(struct tn_server *s, const struct tn_server_train *t,
-                                           uint32_t index)
+static struct tn_server_session *sender_of(struct tn_server *s, uint32_t index, struct tn_now now)
 {
     uint32_t slot = tn_server_by_index(s, index);
     struct tn_server_session *x;
@@ -73,21 +73,16 @@ static struct tn_server_session *sender_of(struct tn_server *s, const struct tn_
     if (slot == TN_SERVER_NONE)
         return NULL;
     x = &s->mem.session[slot];
-    return x->state == TN_SERVER_MEMBER && tn_server_is_live(s, x, t->now) ? x : NULL;
+    return x->state == TN_SERVER_MEMBER && tn_server_is_live(s, x, now) ? x : NULL;
 }
 
-/* Who sends the frame, and who gets it: 0, or the counter of why not. Nobody has paid yet. */
-static uint64_t *route(struct tn_server *s, const struct tn_server_train *t, const uint8_t *frame,
-                       size_t len, struct tn_server_session **sender,
-                       struct tn_server_session **receiver)
+uint64_t *tn_server_route(struct tn_server *s, const struct tn_server_train *t, uint32_t index,
+                          uint16_t number, struct tn_server_session **sender,
+                          struct tn_server_session **receiver)
 {
-    struct tn_server_session *x = NULL;
+    struct tn_server_session *x = sender_of(s, index, t->now);
     struct tn_server_channel *ch;
-    uint16_t number;
-    uint32_t index;
 
-    if (!tn_relay_decode(frame, len, &number, &index))
-        x = sender_of(s, t, index);
     if (!x)
         return &s->counter.drop_relay_session;
     if (!tn_addr_equal(&x->seen[tn_server_family(t->src)].addr, t->src))
@@ -98,6 +93,19 @@ static uint64_t *route(struct tn_server *s, const struct tn_server_train *t, con
     *receiver = peer_of(s, x, ch, t->now);
     *sender = x;
     return *receiver ? NULL : &s->counter.drop_relay_away;
+}
+
+/* Who sends the frame, and who gets it: 0, or the counter of why not. Nobody has paid yet. */
+static uint64_t *route(struct tn_server *s, const struct tn_server_train *t, const uint8_t *frame,
+                       size_t len, struct tn_server_session **sender,
+                       struct tn_server_session **receiver)
+{
+    uint16_t number;
+    uint32_t index;
+
+    if (tn_relay_decode(frame, len, &number, &index))
+        return &s->counter.drop_relay_session;
+    return tn_server_route(s, t, index, number, sender, receiver);
 }
 
 /* 0, or the counter of why the frame may not pass. The sender has paid when it may. */
@@ -162,7 +170,7 @@ bool tn_server_relay_next(struct tn_server *s, struct tn_server_train *t,
         }
         t->data += len;
         t->len -= len;
-        if (why && f->frames)
+        if ((why && f->frames) || (!why && tn_server_pack(s, y, f)))
             break; /* a flight has no holes */
     }
     s->counter.relay_packets += f->frames;

@@ -206,6 +206,11 @@ uint32_t tn_ctl_data_index(const uint8_t *datagram)
     return tn_get_be32(datagram + DATA_AT_INDEX);
 }
 
+uint64_t tn_ctl_data_counter(const uint8_t *datagram)
+{
+    return tn_get_be64(datagram + DATA_AT_COUNTER);
+}
+
 int tn_ctl_seal(struct tn_ctl_session *s, uint8_t *datagram, size_t len)
 {
     uint8_t *body = datagram + TN_CTL_DATA_HEADER_LEN;

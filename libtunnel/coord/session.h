@@ -89,6 +89,8 @@ TN_MUST_CHECK int tn_ctl_create_resp(struct tn_ik *ik, struct tn_rng *rng,
 
 /* Receiver's index of a DATA datagram of at least 8 bytes. */
 uint32_t tn_ctl_data_index(const uint8_t *datagram);
+/* Counter of a DATA datagram of at least 16 bytes. */
+uint64_t tn_ctl_data_counter(const uint8_t *datagram);
 
 /* Seals in place: the message of `len` bytes lies at datagram + TN_CTL_DATA_HEADER_LEN, the whole
  * becomes len + TN_CTL_DATA_OVERHEAD bytes. TN_ENOKEY when the counters are used up. */

@@ -176,10 +176,14 @@ void net_drain(struct net *n, struct net_client *k)
 
 static void net_client_receive(struct net *n, struct net_client *k, struct net_packet *p)
 {
-    struct tn_buf b = {.mem = p->data, .cap = sizeof(p->data), .off = 0, .len = p->len};
+    uint8_t mem[TN_BUF_HEADROOM + sizeof(p->data) + TN_BUF_TAILROOM];
+    struct tn_buf b = {.mem = mem, .cap = sizeof(mem), .off = TN_BUF_HEADROOM, .len = p->len};
+    bool linked = tn_link_is_frame(p->data, p->len);
 
-    if (p->data[0] == TN_CTL_RELAY) {
-        if (tn_coord_client_open_relay(&k->c, &p->src, &b) == 0) {
+    memcpy(tn_buf_data(&b), p->data, p->len);
+    if (linked || p->data[0] == TN_CTL_RELAY) {
+        if ((linked ? tn_coord_client_open_link(&k->c, &p->src, &b)
+                    : tn_coord_client_open_relay(&k->c, &p->src, &b)) == 0) {
             k->relayed_in++;
             k->relayed_len = b.len;
             memcpy(k->relayed, tn_buf_data(&b), b.len);
@@ -343,13 +347,20 @@ void net_wireguard(struct tn_buf *b, uint8_t *mem, size_t cap, size_t len)
 
 int net_relay(struct net *n, unsigned i, uint16_t channel, size_t len)
 {
-    struct net_client *k = &n->client[i];
     uint8_t mem[1600];
-    struct tn_addr dst;
     struct tn_buf b;
-    int err;
 
     net_wireguard(&b, mem, sizeof(mem), len);
+    return net_relay_buf(n, i, channel, &b);
+}
+
+int net_relay_buf(struct net *n, unsigned i, uint16_t channel, const struct tn_buf *message)
+{
+    struct net_client *k = &n->client[i];
+    struct tn_buf b = *message;
+    struct tn_addr dst;
+    int err;
+
     err = tn_coord_client_push_relay(&k->c, channel, &b, &dst, n->now);
     if (!err)
         net_send(n, true, 0, &k->at[tn_addr_is_v4(&dst) ? 0 : 1], &dst, tn_buf_data(&b), b.len);

@@ -96,6 +96,8 @@ struct net *net_of_members(uint64_t seed, unsigned count);
 void net_wireguard(struct tn_buf *b, uint8_t *mem, size_t cap, size_t len);
 /* Sends a WireGuard data message over a channel; what push_relay said. */
 int net_relay(struct net *n, unsigned i, uint16_t channel, size_t len);
+/* The same with any message, in memory with head room that is written over. */
+int net_relay_buf(struct net *n, unsigned i, uint16_t channel, const struct tn_buf *message);
 /* A cookie for `src` and the client_index of the INIT, put into it. */
 void net_put_cookie(struct net *n, const struct tn_addr *src, struct net_packet *init);
 /* INITs of as many new keys, each from an address of its own; DATA follows when `confirm`. */

@@ -104,8 +104,9 @@ static void expect_too_big(struct net *n, bool v6, int from, int to, size_t len,
 
 static void expect_small_datagrams(const struct net *n)
 {
-    assert_in_range(n->s->node[n->device].longest_in, TN_DEVICE_DATAGRAM, TN_DEVICE_DATAGRAM);
-    assert_in_range(n->s->node[n->device].longest_out, TN_DEVICE_DATAGRAM, TN_DEVICE_DATAGRAM);
+    assert_in_range(n->s->node[n->device].longest_in, 1000, TN_DEVICE_DATAGRAM);
+    assert_in_range(n->s->node[n->device].longest_out, 1000, TN_DEVICE_DATAGRAM);
+    assert_int_equal(n->s->node[n->laptop].longest_out, TN_DEVICE_DATAGRAM);
 }
 
 static const struct tn_counters *counters(const struct net *n, int i)
@@ -204,6 +205,91 @@ static void nothing_is_padded_where_a_device_pays(void **state)
     sim_free(n.s);
 }
 
+/* An ordinary UDP datagram, as a host sends it. */
+static size_t make_udp(const struct net *n, int from, int to, uint8_t *ip, size_t payload, uint32_t tag)
+{
+    size_t len = 28 + payload;
+    uint16_t sum;
+
+    make(n, false, from, to, ip, len, tag);
+    ip[9] = 17;
+    tn_put_be16(ip + 10, tn_ip_checksum(tn_ip_sum(0, ip, 20)));
+    tn_put_be16(ip + 20, 0xf0b1);
+    tn_put_be16(ip + 22, 0xf0b2);
+    tn_put_be16(ip + 24, (uint16_t)(8 + payload));
+    for (size_t i = 28; i < len; i++)
+        ip[i] = (uint8_t)(i * 7 + tag);
+    tn_put_be16(ip + 26, 0);
+    sum = tn_ip_checksum(tn_ip_sum(tn_ip_sum(17 + 8 + (uint32_t)payload, ip + 12, 8), ip + 20,
+                                   8 + payload));
+    tn_put_be16(ip + 26, sum ? sum : 0xffff);
+    return len;
+}
+
+static void expect_udp(struct net *n, int from, int to, size_t payload, size_t datagram)
+{
+    uint8_t ip[SIM_PACKET_LEN];
+    size_t len = make_udp(n, from, to, ip, payload, 3);
+
+    n->want = n->s->node[n->laptop].delivered + n->s->node[n->device].delivered + 1;
+    n->s->node[n->device].longest_in = n->s->node[n->device].longest_out = 0;
+    sim_send_packet(n->s, from, ip, len);
+    assert_true(sim_run_until(n->s, has_come, n, TN_S(5)));
+    assert_int_equal(n->s->node[to].last_len, len);
+    assert_memory_equal(n->s->node[to].last, ip, len);
+    assert_int_equal(from == n->device ? n->s->node[from].longest_out : n->s->node[to].longest_in,
+                     datagram);
+}
+
+/* 2 bytes of ports and 16 of tag, and 7 or 3 of frame: once both are known to understand it. */
+static void a_warm_session_carries_little_besides_the_payload(void **state)
+{
+    struct net n;
+
+    (void)state;
+    open_net(&n, sim_seed(16));
+    for (int i = 0; i < 5; i++)
+        expect_to_arrive(&n, false, n.device, n.laptop, 200, (uint32_t)i);
+    sim_run(n.s, TN_S(1));
+    expect_udp(&n, n.device, n.laptop, 900, 900 + 28 + 16 + 7); /* it may be an old member */
+    expect_udp(&n, n.laptop, n.device, 900, 900 + 2 + 16 + 3);
+    expect_udp(&n, n.device, n.laptop, 900, 900 + 2 + 16 + 7);
+    expect_udp(&n, n.device, n.laptop, 956, 956 + 2 + 16 + 7);
+    assert_int_equal(counters(&n, n.laptop)->drop_malformed, 0);
+    assert_int_equal(counters(&n, n.device)->drop_malformed, 0);
+    sim_free(n.s);
+}
+
+/* For an hour, with rekeys and a coordinator that restarts in between, whole or compressed. */
+static void what_is_left_out_is_never_missed(void **state)
+{
+    uint8_t ip[SIM_PACKET_LEN];
+    struct net n;
+    uint64_t sent = 0;
+
+    (void)state;
+    open_net(&n, sim_seed(17));
+    expect_to_arrive(&n, false, n.device, n.laptop, 200, 0);
+    for (int k = 0; k < 1200; k++) {
+        int from = k % 3 ? n.device : n.laptop, to = k % 3 ? n.laptop : n.device;
+
+        if (k == 700) {
+            sim_coordinator_stop(n.s);
+            sim_coordinator_start(n.s);
+            sim_run(n.s, TN_S(90));
+        }
+        sim_send_packet(n.s, from, ip, make_udp(&n, from, to, ip, 100 + (size_t)k % 800, (uint32_t)k));
+        sim_run(n.s, TN_S(3));
+        sent++;
+        assert_memory_equal(n.s->node[to].last, ip, 28 + 100 + (size_t)k % 800);
+    }
+    assert_in_range(tn_server_counters(n.s->coord.server)->link_rebuilt, 200, sent);
+    assert_in_range(tn_server_counters(n.s->coord.server)->link_packed, 100, sent);
+    assert_int_equal(counters(&n, n.laptop)->drop_auth, 0);
+    assert_int_equal(counters(&n, n.device)->drop_auth, 0);
+    sim_free(n.s);
+}
+
 /* What arrives is what was sent, whole, whatever is lost on the way and in which order it comes. */
 static void loss_and_reordering_lose_packets_and_mix_none(void **state)
 {
@@ -244,6 +330,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_sent_is_answered_and_nothing_is_clamped),
         cmocka_unit_test(a_ping_to_a_device_is_no_longer_than_it_can_take),
         cmocka_unit_test(nothing_is_padded_where_a_device_pays),
+        cmocka_unit_test(a_warm_session_carries_little_besides_the_payload),
+        cmocka_unit_test(what_is_left_out_is_never_missed),
         cmocka_unit_test(loss_and_reordering_lose_packets_and_mix_none),
     };
 

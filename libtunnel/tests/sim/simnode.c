@@ -342,6 +342,7 @@ static void start_node(struct simnode *n, bool overlay)
 {
     struct tn_node_config cfg = {.mtu = overlay ? 1400 : 1420,
                                  .stamp_ns = n->stamp_ceiling_ns,
+                                 .pays_for_bytes = n->card.cert.flags & TN_CERT_DEVICE,
                                  .stamp_ceiling_ns = overlay ? 0 : UINT64_MAX};
 
     open_memory(n);

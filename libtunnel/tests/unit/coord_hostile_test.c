@@ -340,7 +340,8 @@ static void a_member_with_a_malformed_request_is_told_so(void **state)
 
     (void)state;
     for (unsigned type = 0; type < 256; type++) {
-        bool request = (type >= TN_MSG_PING && type <= TN_MSG_UPDATE) || type == TN_MSG_CHECK;
+        bool request = (type >= TN_MSG_PING && type <= TN_MSG_UPDATE) || type == TN_MSG_CHECK ||
+                       type == TN_MSG_LINK;
         size_t count;
 
         memset(d, 0, sizeof(d));

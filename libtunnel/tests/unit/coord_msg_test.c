@@ -54,6 +54,9 @@ static const struct sample samples[] = {
     {"CHECK", "0a 00 0009 c0c1c2c3c4c5c6c7" V4 "06" ZERO55 ZERO55 ZERO55},
     {"CHECK's answer", "8a 00 0009 02"},
     {"CHECK refused", "8a 0f 0009"},
+    {"LINK", "0b 00 000a 03 0102 a1a2a3a4 b1b2b3b4 0000000000010000 0000000000020000"},
+    {"LINK's answer", "8b 00 000a 03"},
+    {"LINK refused", "8b 03 000a"},
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 
@@ -176,7 +179,7 @@ static void unknown_types_and_states_are_refused(void **state)
         in[0] = (uint8_t)type;
         in[1] = TN_STATUS_LIMIT; /* an answer without a body */
         assert_int_equal(tn_msg_decode(in, 4, &m),
-                         (type >= 0x81 && type <= 0x88) || type == 0x8a ? 0 : TN_EINVAL);
+                         (type >= 0x81 && type <= 0x88) || type == 0x8a || type == 0x8b ? 0 : TN_EINVAL);
     }
     in[0] = TN_MSG_JOIN | TN_MSG_ANSWER;
     for (unsigned status = 1; status < 256; status++) {
