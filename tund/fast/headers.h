@@ -15,6 +15,7 @@
 #define FAST_TCP_LEN_MIN 20u
 #define FAST_PROTO_TCP 6
 #define FAST_PROTO_UDP 17
+#define FAST_PROTO_FRAGMENT 44 /* an IPv6 extension header */
 #define FAST_PACKET_MAX 65535u
 
 /* in a TCP header */

@@ -28,6 +28,7 @@
 #include <sys/uio.h>
 
 #include "headers.h"
+#include "libtunnel/base/bytes.h"
 #include "merge.h"
 #include "split.h"
 #include "train.h"
@@ -62,6 +63,7 @@ struct io {
     uint8_t *arena, *large, *received; /* ARENA_LEN, LARGE_LEN, RECEIVE_COUNT * RECEIVE_LEN */
     size_t used;    /* bytes of the arena that wait to be sent */
     uint8_t *slot;  /* where the last io_read put its packet, in the arena */
+    bool slot_is_fragment;
     struct fast_split split; /* of `large` */
     bool splitting;
 
@@ -214,8 +216,16 @@ static void begin_batch(struct io *io)
         io->gathering = fast_workers_gather(io->workers);
 }
 
+static bool is_fragment(const uint8_t *ip, size_t len)
+{
+    if (len >= FAST_IP4_LEN && ip[0] >> 4 == 4)
+        return tn_get_be16(ip + 6) & 0x3fff; /* its offset, and whether more follow */
+    return len >= FAST_IP6_LEN && ip[0] >> 4 == 6 && ip[6] == FAST_PROTO_FRAGMENT;
+}
+
 static int next_segment(struct io *io, struct tn_buf *b)
 {
+    io->slot_is_fragment = false;
     take_slot(io, fast_split_next_len(&io->split), b);
     fast_split_next(&io->split, tn_buf_data(b));
     io->splitting = !io->split.done;
@@ -253,6 +263,7 @@ int io_read(struct io *io, struct tn_buf *b)
         take_slot(io, TUN_PACKET_MAX, b);
         n = tun_read(io->tun, tn_buf_data(b), TUN_PACKET_MAX);
         b->len = n > 0 ? (size_t)n : 0;
+        io->slot_is_fragment = is_fragment(tn_buf_data(b), b->len);
         return n;
     }
     n = read_once(io, &h, b);
@@ -267,6 +278,7 @@ int io_read(struct io *io, struct tn_buf *b)
     }
     memcpy(tn_buf_data(b) + first, io->large + first, len - first);
     b->len = len;
+    io->slot_is_fragment = is_fragment(tn_buf_data(b), len);
     n = fast_complete_checksum(&h, tn_buf_data(b), len);
     return n ? n : (int)len;
 }
@@ -289,7 +301,7 @@ void io_send(struct io *io, const struct tn_buf *b, const struct tn_addr *to, ui
     if (job && (!io->gathering || b->mem != io->slot))
         tn_job_run(job);
     if (b->mem == io->slot) {
-        fast_trains_push(&io->trains, tn_buf_data(b), b->len, to, ttl, local);
+        fast_trains_push(&io->trains, tn_buf_data(b), b->len, io->slot_is_fragment, to, ttl, local);
         io->used = (size_t)(tn_buf_data(b) + b->len - io->arena);
         if (job && io->gathering)
             io->job[io->jobs++] = *job;

@@ -1,4 +1,11 @@
-/* How it works: a datagram joins the last train where it can, else it begins one. The kernel
+/* How it works: a datagram joins the last train where it can, else it begins one.
+ *
+ * Large UDP packets come as fragments, a long one and a short one by turns, and trains of two are no
+ * trains. So a fragment joins the last train of its own length, over others that hold fragments only: all
+ * the long ones leave, then all the short ones. The last fragment of each packet stays behind that of the
+ * packet before it, and nothing that is no fragment is overtaken, so whole packets stay in order.
+ *
+ * The kernel
  * refuses a train with EINVAL when a segment is above the link's MTU, where a single datagram would
  * be fragmented, and with EIO when the device that it leaves by cannot make checksums
  * (udp(7), udp_send_skb of Linux). Both are of the destination, which is then remembered
@@ -9,6 +16,8 @@
 #include <errno.h>
 #include <netinet/udp.h>
 #include <string.h>
+
+#define LOOK_BACK 4u /* trains: packets of three or four fragments are still gathered */
 
 static bool goes_alone(const struct fast_trains *t, const struct tn_addr *to)
 {
@@ -37,34 +46,57 @@ static bool joins(const struct fast_train *r, size_t len, const struct tn_addr *
            tn_addr_equal(&r->local, local);
 }
 
-void fast_trains_push(struct fast_trains *t, uint8_t *data, size_t len, const struct tn_addr *to,
-                      uint8_t ttl, const struct tn_addr *local)
+/* The train that this datagram joins, or NULL. */
+static struct fast_train *train_for(struct fast_trains *t, size_t len, bool is_fragment,
+                                    const struct tn_addr *to, uint8_t ttl,
+                                    const struct tn_addr *local)
+{
+    struct fast_train *last = t->count ? &t->train[t->count - 1] : NULL;
+
+    if (!is_fragment)
+        return last && joins(last, len, to, ttl, local) ? last : NULL;
+    for (uint32_t i = t->count; i > 0 && t->count - i < LOOK_BACK; i--) {
+        struct fast_train *r = &t->train[i - 1];
+
+        if (!r->fragments)
+            return NULL;
+        if (r->segment_len == len && joins(r, len, to, ttl, local))
+            return r;
+    }
+    return NULL;
+}
+
+void fast_trains_push(struct fast_trains *t, uint8_t *data, size_t len, bool is_fragment,
+                      const struct tn_addr *to, uint8_t ttl, const struct tn_addr *local)
 {
     static const struct tn_addr any;
-    struct fast_train *r = t->count ? &t->train[t->count - 1] : NULL;
+    struct fast_train *r;
 
     if (!local)
         local = &any;
-    if (t->datagrams == FAST_DATAGRAMS) {
+    if (t->datagrams == FAST_DATAGRAMS)
         fast_trains_flush(t);
-        r = NULL;
-    }
-    if (!r || !joins(r, len, to, ttl, local)) {
+    r = train_for(t, len, is_fragment, to, ttl, local);
+    if (!r) {
         if (t->count == FAST_TRAINS)
             fast_trains_flush(t);
         r = &t->train[t->count++];
         *r = (struct fast_train){.to = *to, .local = *local, .first = t->datagrams,
-                                 .segment_len = len, .ttl = ttl,
+                                 .segment_len = len, .ttl = ttl, .fragments = is_fragment,
                                  .full = !t->segments || goes_alone(t, to)};
+    } else {
+        t->datagram[r->last].next = t->datagrams;
     }
-    t->datagram[t->datagrams++] = (struct iovec){.iov_base = data, .iov_len = len};
+    r->last = t->datagrams;
+    t->datagram[t->datagrams++].at = (struct iovec){.iov_base = data, .iov_len = len};
     r->count++;
     r->len += len;
     r->full = r->full || len < r->segment_len;
+    r->fragments = r->fragments && is_fragment;
 }
 
-static void prepare(struct fast_trains *t, const struct fast_train *r, struct fast_envelope *e,
-                    struct msghdr *m)
+static void prepare(const struct fast_trains *t, const struct fast_train *r, struct iovec *iov,
+                    struct fast_envelope *e, struct msghdr *m)
 {
     bool v4 = tn_addr_is_v4(&r->to);
     uint16_t segment = (uint16_t)r->segment_len;
@@ -72,8 +104,10 @@ static void prepare(struct fast_trains *t, const struct fast_train *r, struct fa
     memset(m, 0, sizeof *m);
     m->msg_name = &e->to;
     m->msg_namelen = udp_to_sockaddr(&r->to, v4, &e->to);
-    m->msg_iov = &t->datagram[r->first];
+    m->msg_iov = iov;
     m->msg_iovlen = r->count;
+    for (uint32_t i = 0, at = r->first; i < r->count; i++, at = t->datagram[at].next)
+        iov[i] = t->datagram[at].at;
     m->msg_control = e->control;
     udp_add_way(m, FAST_CONTROL_LEN, v4, r->ttl, &r->local);
     if (r->count > 1)
@@ -90,9 +124,9 @@ static void on_failure(struct fast_trains *t, const struct fast_train *r, int er
     }
     if (r->count > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE))
         remember_alone(t, &r->to);
-    for (uint32_t i = r->first; i < r->first + r->count; i++)
-        t->send_now(t->ctx, t->datagram[i].iov_base, t->datagram[i].iov_len, &r->to, r->ttl,
-                    tn_addr_is_zero(&r->local) ? NULL : &r->local);
+    for (uint32_t i = 0, at = r->first; i < r->count; i++, at = t->datagram[at].next)
+        t->send_now(t->ctx, t->datagram[at].at.iov_base, t->datagram[at].at.iov_len, &r->to,
+                    r->ttl, tn_addr_is_zero(&r->local) ? NULL : &r->local);
 }
 
 /* Trains from `first` that go by the same socket. */
@@ -109,10 +143,11 @@ static uint32_t run_length(const struct fast_trains *t, uint32_t first)
 static void send_run(struct fast_trains *t, uint32_t first, uint32_t count)
 {
     struct mmsghdr *m = t->message;
+    struct iovec *iov = t->iov;
     int fd = udp_fd(t->udp, tn_addr_is_v4(&t->train[first].to));
 
-    for (uint32_t i = 0; i < count; i++)
-        prepare(t, &t->train[first + i], &t->envelope[i], &m[i].msg_hdr);
+    for (uint32_t i = 0; i < count; iov += t->train[first + i].count, i++)
+        prepare(t, &t->train[first + i], iov, &t->envelope[i], &m[i].msg_hdr);
     for (uint32_t i = 0; i < count;) {
         int sent = sendmmsg(fd, m + i, count - i, MSG_DONTWAIT | MSG_NOSIGNAL);
 

@@ -25,10 +25,16 @@
 
 struct fast_train {
     struct tn_addr to, local; /* local may be zero */
-    uint32_t first, count;    /* datagrams */
+    uint32_t first, last, count; /* datagrams; each knows the next */
     size_t segment_len, len;  /* bytes: of each but the last, and of all */
     uint8_t ttl;
     bool full; /* ended by a shorter one, or not to be continued */
+    bool fragments; /* of inner packets, and nothing else */
+};
+
+struct fast_datagram {
+    struct iovec at;
+    uint32_t next;
 };
 
 struct fast_envelope {
@@ -46,15 +52,17 @@ struct fast_trains {
     uint32_t count, datagrams;
     uint32_t alone_next, alone_count;
     struct fast_train train[FAST_TRAINS];
-    struct iovec datagram[FAST_DATAGRAMS];
+    struct fast_datagram datagram[FAST_DATAGRAMS];
     struct tn_addr alone[FAST_ALONE_MAX];
     struct fast_envelope envelope[FAST_TRAINS]; /* of one sendmmsg; large, so not made anew each time */
     struct mmsghdr message[FAST_TRAINS];
+    struct iovec iov[FAST_DATAGRAMS];
 };
 
-/* May flush what was there before. local may be NULL. */
-void fast_trains_push(struct fast_trains *t, uint8_t *data, size_t len, const struct tn_addr *to,
-                      uint8_t ttl, const struct tn_addr *local);
+/* May flush what was there before. local may be NULL. is_fragment: of an inner packet; it may leave before
+ * other fragments that were pushed earlier, unless they are of its own length. */
+void fast_trains_push(struct fast_trains *t, uint8_t *data, size_t len, bool is_fragment,
+                      const struct tn_addr *to, uint8_t ttl, const struct tn_addr *local);
 /* What the kernel has no room for is lost and counted in udp->send_busy; every other failure is
  * tried again one by one with send_now, which deals with it. */
 void fast_trains_flush(struct fast_trains *t);
