@@ -83,10 +83,10 @@ static int sign_invite(const struct state_owner *owner, struct tn_invite *i)
 }
 
 int enroll_invite(struct state_owner *owner, const struct tn_roster *roster, const char *name,
-                  const struct tn_url *coordinator, uint64_t now_s, uint64_t expiry_s,
-                  struct tn_invite *out, struct why *w)
+                  uint8_t flags, const struct tn_url *coordinator, uint64_t now_s,
+                  uint64_t expiry_s, struct tn_invite *out, struct why *w)
 {
-    struct tn_invite made = {.coordinator = *coordinator};
+    struct tn_invite made = {.coordinator = *coordinator, .cert.flags = flags};
     uint8_t network_public[32], interface_id[8];
     size_t len = strlen(name);
     uint32_t number = 0;

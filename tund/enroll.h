@@ -21,10 +21,11 @@ TN_MUST_CHECK int enroll_network(struct state_owner *owner, const char *network,
                                  const struct prefix *prefix, struct why *w);
 /* The next free name and address of the network as an invite that runs out `expiry_s` after now_s.
  * What the roster says is taken is not given out; `owner` has moved on, and must be stored before
- * the invite leaves. -EEXIST: the name is a member's; -ENOSPC: no address is left. */
+ * the invite leaves. flags: TN_CERT_DEVICE, or 0. -EEXIST: the name is a member's; -ENOSPC: no address is left. */
 TN_MUST_CHECK int enroll_invite(struct state_owner *owner, const struct tn_roster *roster,
-                                const char *name, const struct tn_url *coordinator, uint64_t now_s,
-                                uint64_t expiry_s, struct tn_invite *out, struct why *w);
+                                const char *name, uint8_t flags, const struct tn_url *coordinator,
+                                uint64_t now_s, uint64_t expiry_s, struct tn_invite *out,
+                                struct why *w);
 /* A member from an invite: new identity, new WireGuard key, signed card. ifname, port and joined
  * are the caller's to fill. -ETIME: the invite has expired. */
 TN_MUST_CHECK int enroll_member(struct state_node *node, const struct tn_invite *invite,

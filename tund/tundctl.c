@@ -27,11 +27,14 @@ static const struct verb {
      "      --ifname NAME      interface (default: tund0, or the next that is free)\n"
      "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n",
      NULL, "sudo tundctl create home --coordinator tund://coord.example.net:3478/KEY --name nas"},
-    {"invite", NULL, ARG_NAME | ARG_EXPIRES | ARG_OUT, tundctl_invite,
+    {"invite", NULL, ARG_NAME | ARG_DEVICE | ARG_EXPIRES | ARG_OUT | ARG_FORCE, tundctl_invite,
      "print a line that makes one more machine a member, once",
      "      --name NODE        the new machine's name\n"
+     "      --device NODE      the same for a microcontroller (1024-byte datagrams)\n"
      "      --expires TIME     30m, 12h, 7d (the default) ... at most a year\n"
-     "      --out FILE         into a new file that only you can read\n",
+     "      --out FILE         into a new file that only you can read; of a device: DIR,\n"
+     "                         for the file tund_config.h in it\n"
+     "      --force            with --device: in place of the file that is there\n",
      NULL, "sudo tundctl invite --name laptop > invite"},
     {"join", "FILE", ARG_IFNAME | ARG_PORT, tundctl_join,
      "become a member by an invite, from a file or - (standard input)",

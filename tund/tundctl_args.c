@@ -18,6 +18,7 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, ARG_HELP},
     {"coordinator", required_argument, NULL, ARG_COORDINATOR},
     {"name", required_argument, NULL, ARG_NAME},
+    {"device", required_argument, NULL, ARG_DEVICE},
     {"prefix", required_argument, NULL, ARG_PREFIX},
     {"ifname", required_argument, NULL, ARG_IFNAME},
     {"port", required_argument, NULL, ARG_PORT},
@@ -158,6 +159,8 @@ static int take(enum args_option o, struct args *a, const char *arg, struct why 
         return take_text(&a->coordinator, arg, "--coordinator", w);
     case ARG_NAME:
         return take_text(&a->name, arg, "--name", w);
+    case ARG_DEVICE:
+        return take_text(&a->device, arg, "--device", w);
     case ARG_PREFIX:
         return take_text(&a->prefix, arg, "--prefix", w);
     case ARG_IFNAME:

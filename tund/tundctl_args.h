@@ -25,13 +25,14 @@ enum args_option {
     ARG_INTERVAL = 1u << 12,
     ARG_UNTIL_DIRECT = 1u << 13,
     ARG_FORCE = 1u << 14,
+    ARG_DEVICE = 1u << 15,
 };
 #define ARG_ALWAYS (ARG_STATE | ARG_HELP)
 
 struct args {
     unsigned given;        /* enum args_option, those that were there */
     const char *state_dir; /* never NULL */
-    const char *coordinator, *name, *prefix, *ifname, *out;
+    const char *coordinator, *name, *device, *prefix, *ifname, *out;
     const char *word; /* what stands without an option; NULL: nothing */
     uint64_t expires_s;
     uint32_t count, size, interval_ms;

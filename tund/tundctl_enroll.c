@@ -246,7 +246,7 @@ static int make_network(const struct args *a, const struct tn_url *url, struct s
         return err;
     tn_ed25519_public(network_public, owner->network_seed);
     tn_roster_init(&roster, none, 1, network_public);
-    err = enroll_invite(owner, &roster, a->name, url, now_s, OWN_INVITE_S, &invite, w);
+    err = enroll_invite(owner, &roster, a->name, 0, url, now_s, OWN_INVITE_S, &invite, w);
     if (!err)
         err = enroll_member(node, &invite, now_s, w);
     tn_invite_wipe(&invite);

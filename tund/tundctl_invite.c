@@ -18,6 +18,7 @@
 #include "libtunnel/crypto/crypto.h"
 #include "log.h"
 #include "secure.h"
+#include "tundctl_device.h"
 
 #define EXPIRES_DEFAULT_S (7 * 86400u)
 #define ROSTER_CAP 65536u
@@ -27,8 +28,11 @@ struct making {
     struct state_owner owner;
     struct state_node node;
     struct tn_invite invite;
-    char text[TN_INVITE_TEXT_SIZE + 1];
+    const char *name; /* the new member's */
+    uint8_t flags;
+    char text[TN_INVITE_TEXT_SIZE + 1]; /* the line */
     size_t len;
+    char config[DEVICE_CONFIG_SIZE]; /* the device's file with it */
 };
 
 /* The members that are known here: their names and addresses are taken. */
@@ -65,7 +69,7 @@ static int make(struct making *m, const struct args *a, struct why *w)
     if (!err)
         err = load_roster(m, &roster, &members, w);
     if (!err)
-        err = enroll_invite(&m->owner, &roster, a->name, &m->node.coordinator, now_s,
+        err = enroll_invite(&m->owner, &roster, m->name, m->flags, &m->node.coordinator, now_s,
                             a->expires_s ? a->expires_s : EXPIRES_DEFAULT_S, &m->invite, w);
     free(members);
     if (!err && tn_invite_encode(&m->invite, m->text, sizeof(m->text) - 1, &m->len) != 0)
@@ -84,10 +88,10 @@ static int open_out(const char *path, int *fd, struct why *w)
     return *fd < 0 ? why_set(w, -errno, "cannot make %s: %s", path, strerror(errno)) : 0;
 }
 
-static int write_out(const struct making *m, int fd, struct why *w)
+static int write_all(int fd, const char *text, size_t len, struct why *w)
 {
-    for (size_t done = 0; done < m->len;) {
-        ssize_t n = write(fd, m->text + done, m->len - done);
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(fd, text + done, len - done);
 
         if (n >= 0)
             done += (size_t)n;
@@ -108,54 +112,96 @@ static int close_out(const char *path, int fd, int err, struct why *w)
     return err;
 }
 
-static void say_what_it_is(const struct tn_cert *cert)
+static void format_end(const struct tn_cert *cert, char text[64])
 {
-    struct tn_addr a4 = tn_cert_address4(cert);
     time_t end = (time_t)cert->not_after_s;
-    char address[ADDR_TEXT_LEN], text[64] = "";
     struct tm tm;
 
-    if (localtime_r(&end, &tm))
-        strftime(text, sizeof(text), "%Y-%m-%d %H:%M %Z", &tm);
-    fprintf(stderr, "for %s, %s, until %s; whoever has this line can join, once\n", cert->name,
-            addr_ip_text(&a4, address), text);
+    if (!localtime_r(&end, &tm) || !strftime(text, 64, "%Y-%m-%d %H:%M %Z", &tm))
+        text[0] = '\0';
 }
 
-static int invite(struct making *m, const struct args *a, struct why *w)
+static void say_what_it_is(const struct making *m, const struct args *a)
 {
-    int err = state_open(&m->s, a->state_dir, false, w);
-    int fd;
+    const struct tn_cert *cert = &m->invite.cert;
+    struct tn_addr a4 = tn_cert_address4(cert);
+    char address[ADDR_TEXT_LEN], text[64];
 
-    if (!err)
-        err = open_out(a->out, &fd, w);
+    format_end(cert, text);
+    fprintf(stderr, "for %s, %s, until %s; whoever has this %s can join, once\n", cert->name,
+            addr_ip_text(&a4, address), text, a->device && a->out ? "file" : "line");
+    if (!a->device)
+        return;
+    if (a->out)
+        fprintf(stderr, "next: put %s/" DEVICE_CONFIG_NAME " beside the firmware's main file, build and "
+                "flash it\n", a->out);
+    else
+        fprintf(stderr, "next: paste the line at the prompt of the device's serial port\n");
+    fprintf(stderr, "then: tundctl status shows %s; ping %s\n", cert->name, address);
+}
+
+/* To standard output or a file: the line. */
+static int invite_line(struct making *m, const struct args *a, struct why *w)
+{
+    int fd, err = open_out(a->out, &fd, w);
+
     if (err)
         return err;
     err = make(m, a, w);
     if (!err)
-        err = write_out(m, fd, w);
+        err = write_all(fd, m->text, m->len, w);
     return close_out(a->out, fd, err, w);
+}
+
+static int invite_config(struct making *m, const struct args *a, struct why *w)
+{
+    struct device_out out;
+    char until[64];
+    int err = device_out_open(&out, a->out, a->given & ARG_FORCE, w);
+
+    if (err)
+        return err;
+    err = make(m, a, w);
+    if (!err) {
+        format_end(&m->invite.cert, until);
+        m->text[m->len - 1] = '\0'; /* the line's end */
+        err = write_all(out.fd, m->config,
+                        device_config_text(m->config, &m->invite.cert, m->text, until), w);
+    }
+    return device_out_close(&out, a->out, err, w);
+}
+
+static int check_args(struct making *m, const struct args *a)
+{
+    m->name = a->device ? a->device : a->name;
+    m->flags = a->device ? TN_CERT_DEVICE : 0;
+    if (!m->name || (a->device && a->name))
+        return say_error(CTL_EXIT_USAGE, "invite needs --name, or --device (see tundctl invite "
+                         "--help)");
+    if ((a->given & ARG_FORCE) && !(a->device && a->out))
+        return say_error(CTL_EXIT_USAGE, "--force belongs to --device with --out");
+    if (!tn_name_is_valid(m->name, strlen(m->name)))
+        return say_error(CTL_EXIT_USAGE, "a name has 1 to 63 of a-z 0-9 and -, and neither begins nor "
+                         "ends with -");
+    return CTL_EXIT_OK;
 }
 
 int tundctl_invite(const struct args *a)
 {
     struct making *m = secure_alloc(sizeof(*m), NULL);
-    int code = CTL_EXIT_FAILED;
+    int code;
     struct why why;
 
     if (!m)
-        return say_error(code, "no memory");
+        return say_error(CTL_EXIT_FAILED, "no memory");
     m->s = (struct state){.dir_fd = -1, .lock_fd = {-1, -1}};
-    if (!a->name)
-        code = say_error(CTL_EXIT_USAGE, "invite needs --name (see tundctl invite --help)");
-    else if (!tn_name_is_valid(a->name, strlen(a->name)))
-        code = say_error(CTL_EXIT_USAGE, "a name has 1 to 63 of a-z 0-9 and -, and neither begins nor "
-                         "ends with -");
-    else if (invite(m, a, &why) != 0)
-        say_error(code, "%s", why.text);
-    else
-        code = CTL_EXIT_OK;
+    code = check_args(m, a);
+    if (code == CTL_EXIT_OK &&
+        (state_open(&m->s, a->state_dir, false, &why) ||
+         (a->device && a->out ? invite_config(m, a, &why) : invite_line(m, a, &why))))
+        code = say_error(CTL_EXIT_FAILED, "%s", why.text);
     if (code == CTL_EXIT_OK)
-        say_what_it_is(&m->invite.cert);
+        say_what_it_is(m, a);
     state_close(&m->s);
     secure_free(m, sizeof(*m));
     return code;

@@ -26,10 +26,11 @@ _tundctl() {
         return
         ;;
     --out)
+        # a file, or a directory for --device
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    --coordinator | --name | --prefix | --ifname | --port | --expires | --count | -c | --size | -s | --interval | -i)
+    --coordinator | --name | --device | --prefix | --ifname | --port | --expires | --count | -c | --size | -s | --interval | -i)
         return
         ;;
     esac
@@ -41,7 +42,7 @@ _tundctl() {
         return
         ;;
     create) options+=' --coordinator --name --prefix --ifname --port' ;;
-    invite) options+=' --name --expires --out' ;;
+    invite) options+=' --name --device --expires --out --force' ;;
     join) options+=' --ifname --port' ;;
     leave) options+=' --force' ;;
     status | peers | explain | version) options+=' --json' ;;

@@ -37,7 +37,7 @@ static void make_world(struct world *w, uint8_t bits)
 
 static int invite(struct world *w, const char *name, struct tn_invite *out)
 {
-    return enroll_invite(&w->owner, &w->roster, name, &w->url, NOW_S, 3600, out, &w->why);
+    return enroll_invite(&w->owner, &w->roster, name, 0, &w->url, NOW_S, 3600, out, &w->why);
 }
 
 static void join(struct world *w, const char *name, struct state_node *node)

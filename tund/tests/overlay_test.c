@@ -64,10 +64,10 @@ static void store(const char *host)
     assert_int_equal(enroll_network(&owner, "home", &prefix, &why), 0);
     tn_ed25519_public(network_public, owner.network_seed);
     tn_roster_init(&roster, members, 2, network_public);
-    assert_int_equal(enroll_invite(&owner, &roster, "nas", &url, NOW_S, 3600, &i, &why), 0);
+    assert_int_equal(enroll_invite(&owner, &roster, "nas", 0, &url, NOW_S, 3600, &i, &why), 0);
     assert_int_equal(enroll_member(&self, &i, NOW_S, &why), 0);
     assert_int_equal(tn_roster_offer(&roster, &self.card, 0, &result), 0);
-    assert_int_equal(enroll_invite(&owner, &roster, "laptop", &url, NOW_S, 3600, &i, &why), 0);
+    assert_int_equal(enroll_invite(&owner, &roster, "laptop", 0, &url, NOW_S, 3600, &i, &why), 0);
     assert_int_equal(enroll_member(&other, &i, NOW_S, &why), 0);
     assert_int_equal(tn_roster_offer(&roster, &other.card, 0, &result), 0);
     strcpy(self.ifname, "tund0");

@@ -41,7 +41,7 @@ static void make(struct state_owner *owner, struct state_node *node)
     assert_int_equal(enroll_network(owner, "home", &prefix, &why), 0);
     tn_ed25519_public(network_public, owner->network_seed);
     tn_roster_init(&roster, members, 1, network_public);
-    assert_int_equal(enroll_invite(owner, &roster, "nas", &url, 1790000000, 3600, &invite, &why), 0);
+    assert_int_equal(enroll_invite(owner, &roster, "nas", 0, &url, 1790000000, 3600, &invite, &why), 0);
     assert_int_equal(enroll_member(node, &invite, 1790000001, &why), 0);
     strcpy(node->ifname, "tund0");
     node->port = 61234;
@@ -292,7 +292,7 @@ static void a_roster_is_read_back_and_one_bad_card_hides_no_other(void **state)
 
     tn_roster_init(&r, members, 4, network);
     assert_int_equal(tn_roster_offer(&r, &f->node.card, 0, &result), 0);
-    assert_int_equal(enroll_invite(&f->owner, &r, "laptop", &f->node.coordinator, 1790000000, 3600,
+    assert_int_equal(enroll_invite(&f->owner, &r, "laptop", 0, &f->node.coordinator, 1790000000, 3600,
                                    &invite, &f->why), 0);
     assert_int_equal(enroll_member(&other, &invite, 1790000001, &f->why), 0);
     assert_int_equal(tn_roster_offer(&r, &other.card, 0, &result), 0);
