@@ -62,6 +62,8 @@ void simdevice_pump(struct simdevices *all, int i)
     while (d->bridge && bridge_poll(d->bridge, &out, simdevice_now(all, i))) {
         d->sent++;
         d->sent_bytes += out.len + 28;
+        if (d->on_modem)
+            d->on_modem(d->modem_ctx, true, out.data, out.len);
         world_send(all->s->w, d->host, SIMDEVICE_PORT, &out.to, 0, out.data, out.len);
         if (!--budget) {
             fprintf(stderr, "simulation: device %d never runs dry\n", i);
@@ -78,6 +80,8 @@ static void receive(void *ctx, const struct tn_addr *src, const struct tn_addr *
 
     if (!d->bridge || dst->port != SIMDEVICE_PORT || len > BRIDGE_DATAGRAM_MAX)
         return;
+    if (d->on_modem)
+        d->on_modem(d->modem_ctx, false, data, len);
     memcpy(bridge_buffer(d->bridge), data, len);
     bridge_on_datagram(d->bridge, src, len, simdevice_now(d->all, i));
     simdevice_pump(d->all, i);

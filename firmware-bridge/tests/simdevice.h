@@ -21,6 +21,9 @@ struct simdevice {
     uint64_t writes, write_calls; /* bytes, and calls */
     char invite[TN_INVITE_TEXT_SIZE];
     uint64_t sent, sent_bytes; /* datagrams, and with 28 bytes for each */
+    /* sees each datagram that goes out by the modem, or comes in */
+    void (*on_modem)(void *ctx, bool out, const uint8_t *data, size_t len);
+    void *modem_ctx;
     int boot_status;
 };
 

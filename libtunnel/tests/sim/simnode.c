@@ -194,6 +194,8 @@ static void take_packet(struct simnode *n, const struct tn_buf *b)
     n->last_delivered_us = now;
     n->last_len = b->len < sizeof n->last ? b->len : sizeof n->last;
     memcpy(n->last, tn_buf_data(b), n->last_len);
+    if (n->on_packet)
+        n->on_packet(n->packet_ctx, tn_buf_data(b), b->len);
 }
 
 static void node_receive(void *ctx, const struct tn_addr *src, const struct tn_addr *dst,

@@ -37,7 +37,9 @@ struct simnode {
     } staged[SIM_STAGED];
     /* datagrams, whoever sent them */
     size_t longest_in, longest_out;
-    /* what came */
+    /* what came; each packet is shown besides, when somebody wants to see it */
+    void (*on_packet)(void *ctx, const uint8_t *ip, size_t len);
+    void *packet_ctx;
     uint64_t delivered, delivered_bytes;
     uint8_t last[SIM_PACKET_LEN];
     size_t last_len;
