@@ -31,7 +31,8 @@ struct tn_peer_info {
 };
 struct tn_coord_info {
     bool configured, connected, member;
-    struct tn_addr endpoint; /* the coordinator's, in use */
+    bool wants_stream;       /* UDP to it does not work: see tn_node_set_stream */
+    struct tn_addr endpoint; /* the coordinator's, in use; or a stream address */
     struct tn_addr observed_v4, observed_v6; /* ours, as seen there; zero: unknown */
     uint32_t rtt_us;
     uint64_t roster_seq;

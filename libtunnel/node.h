@@ -20,7 +20,7 @@
 #include "base/bytes.h"
 #include "base/ct.h"
 #include "base/sizes.h"
-#include "coord/client.h"
+#include "coord/client_stream.h"
 #include "coord/relay.h"
 #include "crypto/crypto.h"
 #include "job.h"

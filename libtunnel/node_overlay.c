@@ -179,6 +179,14 @@ void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, 
     tn_overlay_drain(n, now);
 }
 
+void tn_node_set_stream(struct tn_node *n, const struct tn_addr *a, struct tn_now now)
+{
+    if (!n->has_coordinator)
+        return;
+    tn_coord_client_set_stream(&n->coord, a, now);
+    tn_overlay_drain(n, now);
+}
+
 void tn_node_set_candidates(struct tn_node *n, const struct tn_cand_wire *c, uint8_t count,
                             struct tn_now now)
 {
@@ -214,8 +222,10 @@ void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out)
         .roster_seq = n->roster_seq,
         .last_status = n->last_status,
     };
-    if (n->has_coordinator)
-        out->endpoint = n->coord.home ? n->coordinator.v6 : n->coordinator.v4;
+    if (!n->has_coordinator)
+        return;
+    out->endpoint = n->coord.server[n->coord.home];
+    out->wants_stream = tn_coord_client_wants_stream(&n->coord);
 }
 
 const char *tn_node_status_text(uint8_t status)
@@ -308,7 +318,8 @@ static void on_connected(struct tn_node *n, const struct tn_coord_event *e, stru
     if (n->connected)
         return; /* keys were made anew */
     n->connected = true;
-    n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;
+    if (!tn_addr_is_zero(&e->addr))
+        n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;
     tn_reach_refresh(n, now);
     tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_UP, .addr = e->addr});
     tn_path_relay_changed(n, true, now);
@@ -398,6 +409,9 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
         break;
     case TN_COORD_EV_RESOLVE:
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_RESOLVE});
+        break;
+    case TN_COORD_EV_STREAM:
+        tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_STREAM});
         break;
     case TN_COORD_EV_OBSERVED:
         n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;

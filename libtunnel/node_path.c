@@ -52,7 +52,7 @@ static void on_suspicion(struct tn_node *n, uint32_t peer, struct tn_now now)
     struct tn_peer *p = &n->mem.peers[peer];
     bool is_suspect = tn_paths_relay_suspect(p->paths);
 
-    if (is_suspect)
+    if (is_suspect || tn_paths_in_distress(p->paths))
         tn_overlay_suspect(n, now);
     if (is_suspect != p->suspected)
         p->doubts_session = is_suspect;
@@ -381,6 +381,7 @@ static void path_info(const struct tn_node *n, const struct tn_peer *p, struct t
     if (out->path == TN_PATH_RELAY) {
         c = tn_paths_relay(p->paths);
         out->endpoint = !tn_addr_is_zero(&n->coordinator.v4) ? n->coordinator.v4 : n->coordinator.v6;
+        out->has_endpoint = !tn_addr_is_zero(&out->endpoint);
     } else if (c) {
         out->endpoint = c->addr;
     }

@@ -129,6 +129,9 @@ const struct tn_roster *tn_node_roster(const struct tn_node *n); /* for look-ups
 uint32_t tn_node_member_peer(const struct tn_node *n, uint32_t member);
 /* Begins, or moves, the coordinator session; JOIN is sent by itself when it is not a member yet. */
 void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, struct tn_now now);
+/* Where UDP is blocked: a connection carries datagrams to and from the coordinator, whose address is then
+ * this stream address (tn_addr_stream). NULL: no more. TN_EV_COORD_STREAM says when one is wanted. */
+void tn_node_set_stream(struct tn_node *n, const struct tn_addr *a, struct tn_now now);
 /* Own host addresses with the UDP port; a change re-registers and punches anew. */
 void tn_node_set_candidates(struct tn_node *n, const struct tn_cand_wire *c, uint8_t count,
                             struct tn_now now);
@@ -202,9 +205,10 @@ enum tn_event_kind {
     TN_EV_PONG,        /* peer, token, path, addr, us: round-trip time */
     TN_EV_STAMP,       /* unix_ns: persist a ceiling above this, then tn_node_extend_stamp */
     TN_EV_MEMBER,      /* member: its card is new or changed; persist the roster */
-    TN_EV_COORD_UP,    /* addr: our own, as observed */
+    TN_EV_COORD_UP,    /* addr: our own, as observed; zero: by a stream */
     TN_EV_COORD_DOWN,
     TN_EV_COORD_RESOLVE, /* no answer for long: look the name up again */
+    TN_EV_COORD_STREAM,  /* look at wants_stream: make a stream, or a new one; or end it */
     TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
     TN_EV_UPDATED,       /* status */
     TN_EV_DIALLED,       /* unix_ns: the nonce; status: tn_node_dial's question was answered so */
@@ -215,13 +219,10 @@ struct tn_event {
     uint32_t peer, member, token;
     enum tn_path_kind path;
     struct tn_addr addr;
-    uint64_t us;
-    uint64_t unix_ns;
+    uint64_t us, unix_ns;
     uint8_t status;
 };
 bool tn_poll_event(struct tn_node *n, struct tn_event *out);
-
-/* ---- counters ---- */
 
 const struct tn_counters *tn_node_counters(const struct tn_node *n);
 

@@ -34,6 +34,7 @@
 #include "coord_report.h"
 #include "coord_status.h"
 #include "coord_store_sqlite.h"
+#include "coord_streams.h"
 #include "notify.h"
 #include "secure.h"
 #include "state.h"
@@ -51,6 +52,7 @@ struct coord {
     struct state state;
     struct coord_store *store;
     struct coord_net net;
+    struct coord_streams streams;
     struct coord_status status;
     /* secrets: the server and its sessions, in locked pages */
     struct tn_server *server;
@@ -136,6 +138,8 @@ static void on_datagram(void *ctx, uint8_t way, const struct tn_addr *src, uint8
     for (size_t i = 0; i < count; i++) {
         if (out[i].turn)
             coord_net_dial(&c->net, out[i].port, out[i].turn, &out[i].dst, out[i].data, out[i].len);
+        else if (tn_addr_is_stream(&out[i].dst))
+            coord_streams_send(&c->streams, &out[i].dst, out[i].data, out[i].len);
         else
             coord_net_send(&c->net, out[i].port, &out[i].dst, out[i].data, out[i].len);
     }
@@ -149,12 +153,27 @@ static void on_pass(void *ctx, uint64_t capacity)
     tn_server_relay_pass(c->server, capacity);
 }
 
+static void send_by_stream(struct coord *c, const struct tn_server_flight *f)
+{
+    for (size_t done = 0, len; done < f->len; done += len) {
+        len = f->segment < f->len - done ? f->segment : f->len - done;
+        coord_streams_send(&c->streams, &f->dst, f->data + done, len);
+    }
+}
+
 static bool on_train(void *ctx, struct tn_server_train *t, struct tn_server_flight *f)
 {
     struct coord *c = ctx;
 
     t->now = c->pass_now;
-    return tn_server_relay_next(c->server, t, f);
+    if (tn_addr_is_stream(t->src))
+        return false; /* forged, see coord_net.c */
+    while (tn_server_relay_next(c->server, t, f)) {
+        if (!tn_addr_is_stream(&f->dst))
+            return true;
+        send_by_stream(c, f);
+    }
+    return false;
 }
 
 static void on_batch_end(void *ctx)
@@ -179,6 +198,7 @@ static json_t *report(void *ctx)
         .url = c->url,
         .uptime_s = (read_clock().us - c->started_us) / 1000000,
         .net = &c->net,
+        .streams = &c->streams,
         .counters = tn_server_counters(c->server),
         .store = coord_store_health(c->store),
     };
@@ -264,6 +284,8 @@ static int start_sockets(struct coord *c, struct why *w)
 
     if (!err)
         err = coord_net_open(&c->net, &c->loop, c->o, &h, w);
+    if (!err)
+        err = coord_streams_open(&c->streams, &c->loop, c->o, &h, w);
     if (!err)
         err = coord_user_make_dir(&user, c->o->state_dir, w);
     if (!err)
@@ -451,6 +473,7 @@ static void stop(struct coord *c)
 {
     coord_status_close(&c->status);
     coord_net_close(&c->net);
+    coord_streams_close(&c->streams);
     if (c->handles_open) {
         uv_close((uv_handle_t *)&c->timer, NULL);
         uv_close((uv_handle_t *)&c->term, NULL);
@@ -481,6 +504,8 @@ static void announce(struct coord *c)
 
         log_info("listening on UDP %s", addr_text(&a, text));
     }
+    for (unsigned i = 0; i < c->streams.listener_count; i++)
+        log_info("listening on TCP %s, for TLS", addr_text(&c->streams.listener[i]->at, text));
     if (printf("coordinator %s\n", c->url) < 0 || fflush(stdout))
         log_warn("standard output is closed; `tund-coord url` tells the address");
     notify_send("READY=1");

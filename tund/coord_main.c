@@ -30,6 +30,9 @@ static const char help_text[] =
     "      --listen ADDR[:PORT] address of this machine; IPv6 in brackets; 0.0.0.0 is all of\n"
     "                           IPv4, [::] all of both; PORT 3478 unless told; repeatable\n"
     "      --alt-port N         the second UDP port (default: the one above PORT)\n"
+    "      --tls-port N         TCP port for members whose networks block UDP (default 443, if it\n"
+    "                           can be had; 0: none)\n"
+    "      --tls-max N          TLS connections at one time (default 512)\n"
     "      --advertise HOST[:PORT]  by which members reach it (default: the first ADDR)\n"
     "      --max-networks N     networks that may be made here (default 16)\n"
     "      --max-members N      members of one network (default 256)\n"
@@ -45,7 +48,7 @@ static const char help_text[] =
     "  tund-coord run --state /var/lib/tund-coord --listen 0.0.0.0 --advertise vps.example.org\n"
     "  tund-coord run --state ~/coord --listen 192.168.1.10 --listen '[2001:db8::10]'\n"
     "  tund-coord status --state ~/coord --json\n"
-    "Open UDP ports 3478 and 3479 in the firewall.\n"
+    "Open UDP ports 3478 and 3479, and TCP port 443, in the firewall.\n"
     "\n"
     "Exit codes: 0 well; 1 failed, or not running; 2 wrong usage; 3 not permitted; 4 port or\n"
     "  state in use; 5 the clock is before 2024.\n";

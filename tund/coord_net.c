@@ -84,6 +84,8 @@ static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct
     unsigned socket = (unsigned)(u - n->udp);
     uint8_t way;
 
+    if (tn_addr_is_stream(&from->remote))
+        return; /* no host has such an address: it is forged */
     if (tn_stun_is_message(tn_buf_data(b), b->len)) {
         answer_stun(n, u, b, from);
         return;

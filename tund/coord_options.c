@@ -15,6 +15,8 @@
 #define MEMBERS_DEFAULT 256
 #define MEMBERS_MAX 1000000
 #define SESSIONS_DEFAULT 4096
+#define TLS_DEFAULT 512
+#define TLS_MAX 65535 /* rows that a stream address can name */
 #define SESSIONS_MAX 1048576 /* tn_server's own limit */
 #define RATE_DEFAULT 100000000u
 #define RATE_MIN 64000u /* below this not even a handshake gets through in good time */
@@ -24,6 +26,8 @@ enum {
     OPT_STATE = 256,
     OPT_LISTEN,
     OPT_ALT_PORT,
+    OPT_TLS_PORT,
+    OPT_TLS_MAX,
     OPT_ADVERTISE,
     OPT_MAX_NETWORKS,
     OPT_MAX_MEMBERS,
@@ -38,6 +42,8 @@ static const struct option long_options[] = {
     {"state", required_argument, NULL, OPT_STATE},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"alt-port", required_argument, NULL, OPT_ALT_PORT},
+    {"tls-port", required_argument, NULL, OPT_TLS_PORT},
+    {"tls-max", required_argument, NULL, OPT_TLS_MAX},
     {"advertise", required_argument, NULL, OPT_ADVERTISE},
     {"max-networks", required_argument, NULL, OPT_MAX_NETWORKS},
     {"max-members", required_argument, NULL, OPT_MAX_MEMBERS},
@@ -222,6 +228,19 @@ static bool take_rate(struct coord_options *o, const char *arg, struct why *w)
     return false;
 }
 
+static bool take_tls_port(struct coord_options *o, const char *arg, struct why *w)
+{
+    uint32_t v;
+
+    if (!parse_u32(arg, 0, UINT16_MAX, &v)) {
+        (void)why_set(w, -EINVAL, "--tls-port wants a number from 0 (no TLS) to 65535");
+        return false;
+    }
+    o->tls_port = (uint16_t)v;
+    o->tls_port_given = true;
+    return true;
+}
+
 /* `name` is the option's, for the sentence. */
 static bool take(struct coord_options *o, int opt, const char *name, const char *arg, struct why *w)
 {
@@ -238,6 +257,10 @@ static bool take(struct coord_options *o, int opt, const char *name, const char 
             return false;
         o->alt_port = (uint16_t)v;
         break;
+    case OPT_TLS_PORT:
+        return take_tls_port(o, arg, w);
+    case OPT_TLS_MAX:
+        return take_number(name, arg, TLS_MAX, &o->tls_max, w);
     case OPT_ADVERTISE:
         if (coord_parse_host(arg, o->advertise_host, &o->advertise_port))
             break;
@@ -303,6 +326,8 @@ enum coord_parse coord_options_parse(enum coord_command command, int argc, char 
         .max_networks = NETWORKS_DEFAULT,
         .max_members = MEMBERS_DEFAULT,
         .max_sessions = SESSIONS_DEFAULT,
+        .tls_port = COORD_TLS_PORT_DEFAULT,
+        .tls_max = TLS_DEFAULT,
         .relay_rate_bits = RATE_DEFAULT,
         .log_level = LOG_LEVEL_INFO,
     };

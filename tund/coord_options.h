@@ -14,6 +14,7 @@
 
 #define COORD_STATE_DIR_DEFAULT "/var/lib/tund-coord"
 #define COORD_PORT_DEFAULT 3478 /* STUN's, RFC 8489 */
+#define COORD_TLS_PORT_DEFAULT 443
 #define COORD_LISTEN_MAX 8      /* addresses; each has two sockets */
 
 /* Exit codes of tund-coord; the same numbers mean the same in tund. */
@@ -35,6 +36,9 @@ struct coord_options {
     struct tn_addr listen[COORD_LISTEN_MAX]; /* port 0: one that is free */
     unsigned listen_count;
     uint16_t alt_port;       /* 0: the one above each listening port */
+    uint16_t tls_port;       /* TCP; 0: none */
+    bool tls_port_given;     /* failing to listen there is then an error */
+    uint32_t tls_max;        /* connections there */
     char advertise_host[TN_HOST_SIZE]; /* empty: the first listening address */
     uint16_t advertise_port; /* 0: the first listening port */
     uint32_t max_networks;

@@ -61,6 +61,22 @@ static json_t *listening(const struct coord_net *n)
     return list;
 }
 
+static json_t *tls_json(const struct coord_streams *c)
+{
+    json_t *list = json_array();
+    char text[ADDR_TEXT_LEN];
+
+    for (unsigned i = 0; i < c->listener_count; i++) {
+        if (json_array_append_new(list, json_string(addr_text(&c->listener[i]->at, text)))) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return json_pack("{s:o, s:I, s:I, s:I, s:I}", "listening", list, "connections",
+                     (json_int_t)c->used, "accepted", (json_int_t)c->accepted, "refused",
+                     (json_int_t)c->refused, "dropped", (json_int_t)c->dropped);
+}
+
 static json_t *store_json(const struct coord_report *r)
 {
     json_t *store = json_pack("{s:b, s:I, s:s}", "failed", (int)r->store->failed, "failures",
@@ -87,7 +103,7 @@ json_t *coord_report_json(const struct coord_report *r)
     /* "o" takes the references over, also when packing fails */
     return json_pack(
         "{s:s, s:s, s:I, s:I, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:{s:I, s:I}, s:{s:I, s:I},"
-        " s:{s:I, s:I}, s:o, s:o}",
+        " s:{s:I, s:I}, s:o, s:o, s:o}",
         "version", TUND_VERSION, "url", r->url, "pid", (json_int_t)getpid(), "uptime_s",
         (json_int_t)r->uptime_s, "listening", listening(r->net), "sessions", "members",
         (json_int_t)r->gauges.members, "guests", (json_int_t)r->gauges.guests, "tentative",
@@ -95,7 +111,8 @@ json_t *coord_report_json(const struct coord_report *r)
         store_json(r), "relayed", "packets", (json_int_t)r->counters->relay_packets, "bytes",
         (json_int_t)r->counters->relay_bytes, "stun", "answers", (json_int_t)n->stun_answers,
         "silent", (json_int_t)n->stun_silent, "send", "busy", (json_int_t)n->send_busy, "errors",
-        (json_int_t)n->send_errors, "counters", counters, "drops", drops);
+        (json_int_t)n->send_errors, "counters", counters, "drops", drops, "tls",
+        tls_json(r->streams));
 }
 
 /* ---- for people ---- */
@@ -117,12 +134,23 @@ static void print_drops(const json_t *drops, FILE *out)
     fprintf(out, "%s\n", any ? "" : "dropped      nothing");
 }
 
-static void print_listening(const json_t *list, FILE *out)
+static void print_listening(const char *label, const json_t *list, FILE *out)
 {
-    fputs("listening    UDP", out);
+    fputs(label, out);
     for (size_t i = 0; i < json_array_size(list); i++)
         fprintf(out, " %s", json_string_value(json_array_get(list, i)));
     fputc('\n', out);
+}
+
+static void print_tls(const json_t *tls, FILE *out)
+{
+    const json_t *list = json_object_get(tls, "listening");
+
+    if (json_array_size(list) == 0)
+        return;
+    print_listening("             TLS", list, out);
+    fprintf(out, "TLS          %lld connections\n",
+            (long long)json_integer_value(json_object_get(tls, "connections")));
 }
 
 static void print_store(const json_t *store, FILE *out)
@@ -144,22 +172,24 @@ static void print_store(const json_t *store, FILE *out)
 bool coord_report_print(const json_t *report, FILE *out)
 {
     const char *version, *url;
-    json_t *list, *store, *drops;
+    json_t *list, *store, *drops, *tls;
     json_int_t pid, uptime, members, guests, tentative, channels, packets, bytes, answers;
 
     if (json_unpack((json_t *)(uintptr_t)report,
                     "{s:s, s:s, s:I, s:I, s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:{s:I, s:I},"
-                    " s:{s:I}, s:o}",
+                    " s:{s:I}, s:o, s:o}",
                     "version", &version, "url", &url, "pid", &pid, "uptime_s", &uptime, "listening",
                     &list, "sessions", "members", &members, "guests", &guests, "tentative",
                     &tentative, "channels", &channels, "store", &store, "relayed", "packets",
-                    &packets, "bytes", &bytes, "stun", "answers", &answers, "drops", &drops))
+                    &packets, "bytes", &bytes, "stun", "answers", &answers, "drops", &drops,
+                    "tls", &tls))
         return false;
     fprintf(out, "coordinator  %s\n", url);
     fprintf(out, "running      %lldd %02lld:%02lld:%02lld, process %lld, version %s\n",
             (long long)uptime / 86400, (long long)uptime / 3600 % 24, (long long)uptime / 60 % 60,
             (long long)uptime % 60, (long long)pid, version);
-    print_listening(list, out);
+    print_listening("listening    UDP", list, out);
+    print_tls(tls, out);
     print_store(store, out);
     fprintf(out, "connected    %lld members, %lld guests, %lld handshakes, %lld channels\n",
             (long long)members, (long long)guests, (long long)tentative, (long long)channels);

@@ -12,12 +12,14 @@
 
 #include "coord_net.h"
 #include "coord_store_sqlite.h"
+#include "coord_streams.h"
 
 /* Borrowed pointers; a snapshot of a running coordinator. */
 struct coord_report {
     const char *url;
     uint64_t uptime_s;
     const struct coord_net *net;
+    const struct coord_streams *streams;
     struct tn_server_gauges gauges;
     const struct tn_server_counters *counters;
     struct tn_store_counts counts;

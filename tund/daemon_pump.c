@@ -102,6 +102,12 @@ static void send_datagram(struct tund *t, const struct tn_buf *b, const struct t
 {
     const struct tn_addr *local = sources_find(&t->sources, &route->to);
 
+    if (tn_addr_is_stream(&route->to)) {
+        if (job)
+            tn_job_run(job);
+        t->hooks.send_stream(t->hooks.ctx, tn_buf_data(b), b->len);
+        return;
+    }
     if (t->answering && tn_addr_equal(&t->answering->remote, &route->to))
         local = &t->answering->local;
     io_send(t->io, b, &route->to, route->ttl, local, job);
@@ -220,7 +226,7 @@ static void finish_datagram(struct tund *t, enum tn_verdict verdict, const struc
                             bool lent, uint32_t peer, const struct udp_source *from)
 {
     /* A peer is named only when the datagram proved to be his. */
-    if (peer != TN_NO_PEER && verdict != TN_DROP)
+    if (peer != TN_NO_PEER && verdict != TN_DROP && !tn_addr_is_stream(&from->remote))
         sources_learn(&t->sources, &from->remote, &from->local);
     if (verdict == TN_DELIVER)
         deliver(t, b, lent);
@@ -265,23 +271,37 @@ static bool gather(struct tund *t, struct tn_buf *b, const struct udp_source *fr
     return true;
 }
 
-static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct udp_source *from)
+static void take_at_once(struct tund *t, struct tn_buf *b, const struct udp_source *from)
 {
-    struct tund *t = ctx;
     uint32_t peer = TN_NO_PEER;
     const uint8_t *mem = b->mem;
     enum tn_verdict verdict;
 
-    if (io_gathers(t->io) && tn_may_plan_net(b)) {
-        if (gather(t, b, from) && t->gathered_count == TUND_GATHERED_MAX)
-            finish_gathered(t);
-        return;
-    }
     finish_gathered(t);
     t->answering = from;
     verdict = tn_from_net(t->node, b, &from->remote, batch_now(t), &peer);
     finish_datagram(t, verdict, b, b->mem != mem, peer, from);
     t->answering = NULL;
+}
+
+static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct udp_source *from)
+{
+    struct tund *t = ctx;
+
+    if (tn_addr_is_stream(&from->remote))
+        return; /* no host has such an address: it is forged */
+    if (!io_gathers(t->io) || !tn_may_plan_net(b))
+        take_at_once(t, b, from);
+    else if (gather(t, b, from) && t->gathered_count == TUND_GATHERED_MAX)
+        finish_gathered(t);
+}
+
+void tund_push_datagram(struct tund *t, uint8_t *data, size_t len, const struct tn_addr *from)
+{
+    struct tn_buf b = {.mem = data, .cap = len, .len = len};
+    const struct udp_source source = {.remote = *from};
+
+    take_at_once(t, &b, &source);
 }
 
 static void on_batch_end(void *ctx, struct udp *u)

@@ -14,6 +14,7 @@
 #define PEERS_DEFAULT 256
 #define PEERS_MAX 65536
 #define THREADS_MAX 7
+#define TLS_PORT_DEFAULT 443
 #define MTU_MIN 576
 #define MTU_MAX 65400 /* what still fits a UDP datagram, sealed and relayed */
 
@@ -28,6 +29,10 @@ const char options_help[] =
     "      --mtu N          MTU of the interface (default 1420; 1400 with --state)\n"
     "      --peers N        room for N peers (default 256)\n"
     "      --threads N      threads that seal and open beside the main one (default: what helps)\n"
+    "      --tls-port N     the coordinator's TCP port, used where UDP is blocked (default 443;\n"
+    "                       0: never)\n"
+    "      --proxy URL      HTTP proxy for that, http://HOST:PORT; none: not even $https_proxy\n"
+    "      --proxy-auth FILE  its USER:PASSWORD, in a file that nobody else may read\n"
     "      --log-level L    silent, error, warn, info, debug or trace (default info)\n"
     "      --version        print the version\n"
     "  -h, --help           print this\n"
@@ -38,11 +43,14 @@ const char options_help[] =
     "  tund -f --log-level debug wg0             see what it does\n"
     "  tund tund0 --state /var/lib/tund/home     an overlay node (tundctl create or join first)\n"
     "\n"
-    "Environment: LOG_LEVEL as --log-level; WG_PROCESS_FOREGROUND=1 as -f.\n"
+    "Environment: LOG_LEVEL as --log-level; WG_PROCESS_FOREGROUND=1 as -f; https_proxy as --proxy.\n"
     "Exit codes: 0 well; 1 failed; 2 wrong usage; 3 not permitted, or no /dev/net/tun;\n"
     "  4 interface, port or state in use; 5 the clock is before 2024.\n";
 
-enum { OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_THREADS, OPT_LOG_LEVEL, OPT_VERSION };
+enum {
+    OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_THREADS, OPT_TLS_PORT, OPT_PROXY, OPT_PROXY_AUTH,
+    OPT_LOG_LEVEL, OPT_VERSION
+};
 
 static const struct option long_options[] = {
     {"foreground", no_argument, NULL, 'f'},
@@ -51,6 +59,9 @@ static const struct option long_options[] = {
     {"mtu", required_argument, NULL, OPT_MTU},
     {"peers", required_argument, NULL, OPT_PEERS},
     {"threads", required_argument, NULL, OPT_THREADS},
+    {"tls-port", required_argument, NULL, OPT_TLS_PORT},
+    {"proxy", required_argument, NULL, OPT_PROXY},
+    {"proxy-auth", required_argument, NULL, OPT_PROXY_AUTH},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -126,6 +137,18 @@ static enum options_result take(struct parse *p, int opt, const char *arg)
             return bad(p, "--threads wants a number from 0 to %d", THREADS_MAX);
         p->out->threads = (int)v;
         return OPTIONS_RUN;
+    case OPT_TLS_PORT:
+        if (!number(arg, 0, UINT16_MAX, &v))
+            return bad(p, "--tls-port wants a number from 0 to 65535");
+        p->out->tls_port = (uint16_t)v;
+        return OPTIONS_RUN;
+    case OPT_PROXY:
+        p->out->proxy = strcmp(arg, "none") ? arg : NULL;
+        p->out->proxy_is_environments = false;
+        return OPTIONS_RUN;
+    case OPT_PROXY_AUTH:
+        p->out->proxy_auth = arg;
+        return OPTIONS_RUN;
     case OPT_LOG_LEVEL:
         if (!log_level_parse(arg, &p->out->log_level))
             return bad(p, "--log-level wants silent, error, warn, info, debug or trace");
@@ -165,6 +188,12 @@ static void take_environment(struct tund_options *out)
 
     if (level && !log_level_parse(level, &out->log_level))
         out->log_level = LOG_LEVEL_INFO; /* as wireguard-go: what it does not know is the default */
+    out->proxy = getenv("https_proxy");
+    if (!out->proxy)
+        out->proxy = getenv("HTTPS_PROXY");
+    if (out->proxy && !*out->proxy)
+        out->proxy = NULL;
+    out->proxy_is_environments = out->proxy != NULL;
     if (foreground && !strcmp(foreground, "1"))
         out->foreground = true;
 }
@@ -178,6 +207,7 @@ enum options_result options_parse(int argc, char **argv, struct tund_options *ou
     memset(out, 0, sizeof *out);
     out->peers = PEERS_DEFAULT;
     out->threads = -1;
+    out->tls_port = TLS_PORT_DEFAULT;
     out->log_level = LOG_LEVEL_INFO;
     take_environment(out);
     optind = 0; /* glibc: begin anew, also after an earlier call */

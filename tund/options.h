@@ -26,14 +26,19 @@ struct tund_options {
     uint16_t mtu;          /* 0: the default (1420, overlay 1400) */
     uint32_t peers;        /* most peers */
     int threads;           /* beside the main one; -1: as many as help */
+    uint16_t tls_port;     /* of the coordinator, where UDP is blocked; 0: never */
+    const char *proxy;     /* HTTP proxy, as given; NULL: none */
+    const char *proxy_auth; /* file with its USER:PASSWORD, or NULL */
+    bool proxy_is_environments; /* the user may not even know of it */
     enum log_level log_level;
     bool foreground;
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 
-/* Reads argv and the variables LOG_LEVEL and WG_PROCESS_FOREGROUND. On OPTIONS_BAD `why` has a
- * sentence. Strings in `out` point into argv. */
+/* Reads argv and the variables LOG_LEVEL, WG_PROCESS_FOREGROUND and https_proxy. On OPTIONS_BAD `why` has a
+ * sentence. Strings in `out` point into argv and the
+ * environment. */
 enum options_result options_parse(int argc, char **argv, struct tund_options *out, char *why,
                                   size_t why_len);
 extern const char options_help[];

@@ -109,8 +109,11 @@ static int start(void *ctx, struct tund *t)
         err = overlay_net_start(o, &why);
     if (err)
         return tund_fail(t, err, "%s", why.text);
+    err = overlay_stream_start(o, &why);
+    if (err)
+        return tund_fail(t, err, "%s", why.text);
     overlay_set_candidates(o);
-    overlay_resolve(o);
+    overlay_coord_begin(o);
     err = overlay_ctl_open(o, &why);
     if (err)
         return tund_fail(t, err, "%s", why.text);
@@ -169,8 +172,11 @@ static void on_coord(struct overlay *o, const struct tn_event *ev)
     char text[ADDR_TEXT_LEN];
 
     if (ev->kind == TN_EV_COORD_UP) {
-        log_info("coordinator %s: connected, it sees us as %s", o->self.coordinator.host,
-                 addr_text(&ev->addr, text));
+        if (tn_addr_is_zero(&ev->addr))
+            log_info("coordinator %s: connected, by TLS", o->self.coordinator.host);
+        else
+            log_info("coordinator %s: connected, it sees us as %s", o->self.coordinator.host,
+                     addr_text(&ev->addr, text));
         overlay_coord_changed(o, COORD_CONNECTED);
     } else if (ev->kind == TN_EV_COORD_DOWN) {
         log_warn("coordinator %s: no answer; direct tunnels go on", o->self.coordinator.host);
@@ -226,6 +232,9 @@ static void on_event(void *ctx, const struct tn_event *ev)
     case TN_EV_COORD_RESOLVE:
         on_coord(o, ev);
         break;
+    case TN_EV_COORD_STREAM:
+        overlay_stream_on_event(o);
+        break;
     case TN_EV_UPDATED:
         overlay_on_updated(o, ev->status);
         break;
@@ -250,13 +259,20 @@ static void on_network_change(void *ctx)
     overlay_set_candidates(o);
     overlay_resolve(o);
     overlay_nat_begin(o);
+    overlay_stream_on_change(o);
+}
+
+static void send_stream(void *ctx, const uint8_t *data, size_t len)
+{
+    overlay_stream_send(ctx, data, len);
 }
 
 /* ---- stop ---- */
 
 /* One datagram; when it is lost, the coordinator finds out by itself. */
-static void say_goodbye(struct tund *t)
+static void say_goodbye(struct overlay *o)
 {
+    struct tund *t = o->t;
     uint8_t mem[TN_BUF_HEADROOM + 1024];
     struct tn_buf b = {.mem = mem, .cap = sizeof mem};
     struct tn_route route;
@@ -264,6 +280,11 @@ static void say_goodbye(struct tund *t)
 
     if (!t->node || !tn_node_goodbye(t->node, &b, tund_now(), &route))
         return;
+    if (tn_addr_is_stream(&route.to)) {
+        overlay_stream_send(o, tn_buf_data(&b), b.len);
+        overlay_stream_flush(o);
+        return;
+    }
     err = udp_send(&t->udp, tn_buf_data(&b), b.len, &route.to, 0, NULL);
     if (err)
         log_debug("the coordinator was not told that we stop: %s", strerror(-err));
@@ -276,7 +297,8 @@ static void on_stop(void *ctx)
 
     if (!o->t)
         return;
-    say_goodbye(o->t);
+    say_goodbye(o);
+    overlay_stream_stop(o);
     overlay_resolve_stop(o);
     overlay_nat_stop(o);
     overlay_ctl_close(o);
@@ -306,6 +328,7 @@ struct overlay *overlay_new(struct tund_hooks *hooks)
         .configure = configure,
         .start = start,
         .on_event = on_event,
+        .send_stream = send_stream,
         .on_network_change = on_network_change,
         .on_stop = on_stop,
     };

@@ -52,6 +52,7 @@ static void use(struct overlay *o, const struct tn_addr *v4, const struct tn_add
               tn_addr_is_zero(v4) ? "-" : addr_text(v4, text[0]),
               tn_addr_is_zero(v6) ? "-" : addr_text(v6, text[1]));
     tn_node_set_coordinator(o->t->node, &o->coordinator, tund_now());
+    overlay_stream_on_change(o);
     if (o->coord_state == COORD_RESOLVING || o->coord_state == COORD_UNRESOLVED)
         overlay_coord_changed(o, COORD_CONNECTING);
     tund_pump(o->t);
@@ -94,7 +95,7 @@ static void failed(struct overlay *o, const char *reason)
     if (o->resolve_failures++ == 0)
         log_warn("cannot look up the coordinator %s: %s; it is tried again",
                  o->self.coordinator.host, reason);
-    if (!o->resolved)
+    if (!o->resolved && o->coord_state < COORD_CONNECTED) /* else TLS goes by a proxy */
         overlay_coord_changed(o, COORD_UNRESOLVED);
     if (uv_timer_start(&o->resolve_timer, on_retry, wait_ms, 0) != 0)
         log_error("no timer to look the coordinator up again");
@@ -149,6 +150,14 @@ void overlay_resolve(struct overlay *o)
     err = resolve_start(&o->lookup, &o->t->loop, c->host, c->port, on_resolved, o);
     if (err)
         failed(o, strerror(-err));
+}
+
+void overlay_coord_begin(struct overlay *o)
+{
+    /* before any address is known: a proxy may know one */
+    memcpy(o->coordinator.public_key, o->self.coordinator.public_key, 32);
+    tn_node_set_coordinator(o->t->node, &o->coordinator, tund_now());
+    overlay_resolve(o);
 }
 
 void overlay_resolve_stop(struct overlay *o)

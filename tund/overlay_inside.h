@@ -4,6 +4,7 @@
  *   overlay_store.c   what has to be on disk before it counts: stamps, the roster, "joined"
  *   overlay_net.c     own addresses and routes, and the host's addresses as candidates
  *   overlay_coord.c   the coordinator's name becomes addresses
+ *   overlay_stream.c  the coordinator by TLS, where UDP is blocked
  *   overlay_verbs.c   requests from the control socket
  *   overlay_report.c  status and peers as JSON
  *   overlay_explain.c explain as JSON
@@ -38,6 +39,7 @@ enum overlay_coord_state {
 };
 
 struct overlay_ping;
+struct overlay_stream;
 
 struct overlay_nat {
     struct netcheck *check;        /* under way, or NULL */
@@ -94,7 +96,7 @@ struct overlay {
 
     struct overlay_nat nat;
     struct overlay_life life;
-
+    struct overlay_stream *stream; /* NULL: never TLS */
     struct ctl *ctl;
     struct overlay_ping *pings;
     uint32_t next_token;
@@ -125,10 +127,23 @@ void overlay_set_candidates(struct overlay *o);
 
 /* ---- overlay_coord.c ---- */
 
+void overlay_coord_begin(struct overlay *o);
 void overlay_resolve(struct overlay *o); /* does nothing while one is under way */
 void overlay_resolve_stop(struct overlay *o);
 void overlay_coord_changed(struct overlay *o, enum overlay_coord_state s); /* and tells who watches */
 const char *overlay_coord_state_name(enum overlay_coord_state s);
+
+/* ---- overlay_stream.c ---- */
+
+/* Reads the proxy's password, if there is one. */
+TN_MUST_CHECK int overlay_stream_start(struct overlay *o, struct why *w);
+void overlay_stream_stop(struct overlay *o);
+void overlay_stream_on_event(struct overlay *o);  /* TN_EV_COORD_STREAM */
+void overlay_stream_on_change(struct overlay *o); /* the host's network, or the coordinator's address */
+void overlay_stream_send(struct overlay *o, const uint8_t *data, size_t len);
+void overlay_stream_flush(struct overlay *o);
+/* Where the TLS connection in use leads, for people; NULL: there is none. */
+const char *overlay_stream_endpoint(const struct overlay *o);
 
 /* ---- overlay_verbs.c ---- */
 

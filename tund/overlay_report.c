@@ -104,13 +104,17 @@ json_t *overlay_coord_json(const struct overlay *o)
     struct tn_coord_info info;
     const char *error = o->coord_state == COORD_UNRESOLVED ? o->resolve_error : refusal(o);
     char url[TN_URL_SIZE];
+    bool stream;
 
     if (tn_url_encode(&o->self.coordinator, url, sizeof(url), NULL) != 0)
         url[0] = '\0';
     tn_node_coord_info(o->t->node, &info);
-    return json_pack("{s:b,s:o,s:o,s:s,s:s,s:i,s:s*,s:b}",
+    stream = tn_addr_is_stream(&info.endpoint);
+    return json_pack("{s:b,s:s,s:o,s:o,s:s,s:s,s:i,s:s*,s:b}",
                      "connected", info.connected,
-                     "endpoint", overlay_endpoint_json(&info.endpoint),
+                     "transport", stream ? "tls" : "udp",
+                     "endpoint", stream ? json_string(overlay_stream_endpoint(o))
+                                        : overlay_endpoint_json(&info.endpoint),
                      "rtt_ms", overlay_ms_json(info.rtt_us),
                      "url", url,
                      "state", overlay_coord_state_name(o->coord_state),

@@ -202,11 +202,13 @@ static void print_reach(const json_t *self)
 static void print_coordinator(const json_t *c, const json_t *self)
 {
     const json_t *observed = json_object_get(self, "observed"), *address;
-    char state[32], endpoint[64], error[256], rtt[SHOW_LEN];
+    const char *transport = json_string_value(json_object_get(c, "transport"));
+    char state[32], endpoint[320], error[256], rtt[SHOW_LEN];
+    bool by_tls = transport && strcmp(transport, "tls") == 0;
     size_t i;
 
-    printf("coordinator  %s, %s, %s\n", show_text(c, "state", state, sizeof(state)),
-           show_text(c, "endpoint", endpoint, sizeof(endpoint)),
+    printf("coordinator  %s, %s%s, %s\n", show_text(c, "state", state, sizeof(state)),
+           by_tls ? "TLS to " : "", show_text(c, "endpoint", endpoint, sizeof(endpoint)),
            show_ms(json_object_get(c, "rtt_ms"), rtt));
     if (json_object_get(c, "error"))
         printf("  %s\n", show_text(c, "error", error, sizeof(error)));

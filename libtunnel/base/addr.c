@@ -51,6 +51,31 @@ struct tn_addr tn_addr_v6(const uint8_t ip[16], uint16_t port)
     return a;
 }
 
+/* 0100:0000, the share in the rest of the /64, the id behind it. */
+static const uint8_t stream_prefix[4] = {1, 0, 0, 0};
+
+bool tn_addr_is_stream(const struct tn_addr *a)
+{
+    return memcmp(a->ip, stream_prefix, sizeof(stream_prefix)) == 0;
+}
+
+uint8_t tn_addr_family(const struct tn_addr *a)
+{
+    if (tn_addr_is_v4(a))
+        return TN_FAMILY_V4;
+    return tn_addr_is_stream(a) ? TN_FAMILY_STREAM : TN_FAMILY_V6;
+}
+
+struct tn_addr tn_addr_stream(const uint8_t share[4], uint64_t id)
+{
+    struct tn_addr a = {.port = 443};
+
+    memcpy(a.ip, stream_prefix, sizeof(stream_prefix));
+    memcpy(a.ip + 4, share, 4);
+    tn_put_be64(a.ip + 8, id);
+    return a;
+}
+
 static bool answers_strangers(uint16_t port)
 {
     static const uint16_t ports[] = {0, 19, 53, 123, 137, 161, 389, 1900, 5353, 11211};
@@ -77,6 +102,8 @@ static bool is_unicast_v6(const uint8_t ip[16])
 
     if (memcmp(ip, zero, sizeof(zero)) == 0)
         return false; /* unspecified, loopback, IPv4-compatible */
+    if (memcmp(ip, stream_prefix, sizeof(stream_prefix)) == 0)
+        return false;
     if (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80)
         return false; /* link-local */
     return ip[0] != 0xff; /* multicast */

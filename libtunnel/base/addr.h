@@ -13,6 +13,16 @@ struct tn_addr {
     uint16_t port;  /* host order; 0 in an address without a port */
 };
 
+/* Families, as indices of tables. A *stream address* stands for a connection of ours that carries
+ * datagrams (TLS, PROTOCOL.md section 8), wherever the address of a datagram's sender or receiver
+ * stands. It lies in 100::/8, which no host has (RFC 4291 section 2.4, RFC 6666), means something
+ * inside one program only, and is never sent. */
+enum tn_family { TN_FAMILY_V4, TN_FAMILY_V6, TN_FAMILY_STREAM, TN_FAMILIES };
+uint8_t tn_addr_family(const struct tn_addr *a);
+bool tn_addr_is_stream(const struct tn_addr *a);
+/* share: whose budget it is on, equal for connections that share one; id: which of them. */
+struct tn_addr tn_addr_stream(const uint8_t share[4], uint64_t id);
+
 /* Size of tn_addr_encode's output: 16 bytes of address, 2 of port (big endian). */
 #define TN_ADDR_WIRE_LEN 18
 
@@ -26,8 +36,8 @@ struct tn_addr tn_addr_v4(const uint8_t ip[4], uint16_t port);
 struct tn_addr tn_addr_v6(const uint8_t ip[16], uint16_t port);
 
 /* May a datagram be sent there without a member having proven to be there?
- * Refuses the unspecified, loopback, multicast, broadcast, IPv4-compatible and
- * link-local addresses, port 0 and the UDP ports of services that answer
+ * Refuses the unspecified, loopback, multicast, broadcast, IPv4-compatible,
+ * link-local and stream addresses, port 0 and the UDP ports of services that answer
  * strangers (19 53 123 137 161 389 1900 5353 11211), so that a candidate
  * cannot be aimed at a third party (RFC 8445 section 19). */
 bool tn_addr_is_probeable(const struct tn_addr *a);

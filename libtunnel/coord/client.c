@@ -40,6 +40,12 @@
 #define BACKOFF_MIN_US TN_MS(500)
 #define BACKOFF_MAX_US TN_S(15)
 
+static void silence_pings(struct tn_coord_client *c)
+{
+    for (int family = 0; family < TN_FAMILIES; family++)
+        c->ping[family].due_us = TN_NEVER;
+}
+
 int tn_coord_client_init(struct tn_coord_client *c, const struct tn_coord_client_config *cfg,
                          const uint8_t private_key[32], const uint8_t server_public[32],
                          const uint8_t rng_seed[32])
@@ -68,8 +74,7 @@ int tn_coord_client_init(struct tn_coord_client *c, const struct tn_coord_client
     c->stamp_ns = cfg->stamp_ns;
     tn_rng_init(&c->rng, rng_seed);
     tn_deadline_clear_all(c->row, TN_COORD_AT_ROWS);
-    c->ping[0].due_us = TN_NEVER;
-    c->ping[1].due_us = TN_NEVER;
+    silence_pings(c);
     c->state = TN_COORD_IDLE;
     tn_coord_link_reset(c);
     return 0;
@@ -85,14 +90,13 @@ bool tn_coord_client_is_connected(const struct tn_coord_client *c)
     return c->session_ok;
 }
 
-static void drop_session(struct tn_coord_client *c)
+void tn_coord_drop_session(struct tn_coord_client *c)
 {
     tn_wipe(&c->session, sizeof(c->session));
     c->session_ok = false;
     c->previous_index = 0;
     c->suspicious = false;
-    c->ping[0].due_us = TN_NEVER;
-    c->ping[1].due_us = TN_NEVER;
+    silence_pings(c);
     c->row[TN_COORD_AT_KEEPALIVE] = TN_NEVER;
     c->row[TN_COORD_AT_RENEW] = TN_NEVER;
     c->row[TN_COORD_AT_BIND] = TN_NEVER;
@@ -109,19 +113,28 @@ static void drop_handshake(struct tn_coord_client *c)
     c->row[TN_COORD_AT_ATTEMPT] = TN_NEVER;
 }
 
-static bool has_server(const struct tn_coord_client *c, uint8_t family)
+uint8_t tn_coord_next_family(const struct tn_coord_client *c, uint8_t family)
 {
-    return !tn_addr_is_zero(&c->server[family]);
+    for (uint8_t n = 1; n < TN_FAMILIES; n++) {
+        uint8_t next = (uint8_t)((family + n) % TN_FAMILIES);
+
+        if (tn_coord_has_server(c, next))
+            return next;
+    }
+    return family;
 }
 
 void tn_coord_begin_attempt(struct tn_coord_client *c, struct tn_now now)
 {
     drop_handshake(c);
-    if (!c->running || (!has_server(c, 0) && !has_server(c, 1))) {
+    c->shake_family =
+        tn_coord_has_server(c, c->home) ? c->home : tn_coord_next_family(c, c->home);
+    if (c->running && c->shake_family != TN_FAMILY_STREAM)
+        tn_coord_stream_doubt(c, now);
+    if (!c->running || !tn_coord_has_server(c, c->shake_family)) {
         c->state = TN_COORD_IDLE;
         return;
     }
-    c->shake_family = has_server(c, c->home) ? c->home : !c->home;
     c->client_index = tn_rng_u32(&c->rng);
     c->timeouts = 0;
     c->cookies_taken = 0;
@@ -148,14 +161,13 @@ static void attempt_failed(struct tn_coord_client *c, struct tn_now now)
     c->state = TN_COORD_WAIT;
     if (c->session_ok && c->heard_us >= c->attempt_us)
         return; /* the old keys still serve; only the renewal has to be tried again */
-    drop_session(c);
+    tn_coord_drop_session(c);
     tn_coord_event(c, TN_COORD_EV_DISCONNECTED)->reason =
         bad_key ? TN_COORD_BAD_KEY : TN_COORD_NO_ANSWER;
     tn_coord_fail_requests(c);
     if (c->attempts_failed % FAILURES_PER_RESOLVE == 0)
         tn_coord_event(c, TN_COORD_EV_RESOLVE);
-    if (has_server(c, !c->home))
-        c->home = !c->home; /* the other family begins the next one */
+    c->home = tn_coord_next_family(c, c->home); /* another one begins the next attempt */
 }
 
 static void init_timed_out(struct tn_coord_client *c, struct tn_now now)
@@ -165,8 +177,8 @@ static void init_timed_out(struct tn_coord_client *c, struct tn_now now)
         return;
     }
     c->cookies_taken = 0;
-    if (!c->has_cookie && has_server(c, !c->shake_family))
-        c->shake_family = !c->shake_family;
+    if (!c->has_cookie)
+        c->shake_family = tn_coord_next_family(c, c->shake_family);
     c->want_init = true;
 }
 
@@ -193,7 +205,7 @@ static void connected(struct tn_coord_client *c, const struct tn_addr *src,
 {
     struct tn_coord_event *e;
 
-    c->home = tn_coord_family(src);
+    tn_coord_move_home(c, tn_addr_family(src), now);
     c->state = TN_COORD_READY;
     c->attempts_failed = 0;
     c->suspicious = false;
@@ -201,8 +213,7 @@ static void connected(struct tn_coord_client *c, const struct tn_addr *src,
     if (!c->session_ok)
         c->keepalive_us = c->cfg.keepalive_us;
     c->session_ok = true;
-    c->ping[0].due_us = TN_NEVER;
-    c->ping[1].due_us = TN_NEVER;
+    silence_pings(c);
     c->row[TN_COORD_AT_RENEW] = now.us + c->cfg.renew_us;
     c->row[TN_COORD_AT_KEEPALIVE] = now.us; /* tells our round-trip time; shows us the other family */
     e = tn_coord_event(c, TN_COORD_EV_CONNECTED);
@@ -212,6 +223,7 @@ static void connected(struct tn_coord_client *c, const struct tn_addr *src,
     tn_coord_saw_observed(c, observed);
     tn_coord_link_reset(c);
     tn_coord_requeue(c, now);
+    tn_coord_stream_heard(c, c->home, now);
     tn_coord_client_tick(c, now); /* so that the first PING can be polled at once */
 }
 
@@ -247,7 +259,7 @@ int tn_coord_client_set_key(struct tn_coord_client *c, const uint8_t private_key
     if (err)
         return err;
     if (c->running) {
-        drop_session(c);
+        tn_coord_drop_session(c);
         tn_coord_begin_attempt(c, now);
     }
     return 0;
@@ -260,12 +272,11 @@ void tn_coord_client_set_server(struct tn_coord_client *c, const struct tn_addr 
         return;
     c->server[0] = *v4;
     c->server[1] = *v6;
-    for (int family = 0; family < 2; family++)
-        c->ping[family].due_us = TN_NEVER;
-    if (!has_server(c, c->home))
-        c->home = !c->home;
-    if (!has_server(c, c->home) && c->session_ok) {
-        drop_session(c);
+    silence_pings(c);
+    if (!tn_coord_has_server(c, c->home))
+        c->home = tn_coord_next_family(c, c->home);
+    if (!tn_coord_has_server(c, c->home) && c->session_ok) {
+        tn_coord_drop_session(c);
         tn_coord_event(c, TN_COORD_EV_DISCONNECTED)->reason = TN_COORD_NO_ANSWER;
         tn_coord_fail_requests(c);
     }
@@ -287,8 +298,10 @@ void tn_coord_client_stop(struct tn_coord_client *c)
     if (!c->running)
         return;
     c->running = false;
+    c->wants_stream = false;
+    c->row[TN_COORD_AT_STREAM] = TN_NEVER;
     drop_handshake(c);
-    drop_session(c);
+    tn_coord_drop_session(c);
     c->state = TN_COORD_IDLE;
     tn_coord_event(c, TN_COORD_EV_DISCONNECTED)->reason = TN_COORD_STOPPED;
     tn_coord_fail_requests(c);
@@ -303,8 +316,10 @@ void tn_coord_client_suspect(struct tn_coord_client *c, struct tn_now now)
     if (!c->session_ok || c->suspicious)
         return;
     c->suspicious = true;
-    for (int family = 0; family < 2; family++) {
-        if (!has_server(c, (uint8_t)family))
+    if (c->home != TN_FAMILY_STREAM)
+        tn_coord_stream_doubt(c, now);
+    for (uint8_t family = 0; family < TN_FAMILIES; family++) {
+        if (!tn_coord_has_server(c, family))
             continue;
         c->ping[family].tries = 0;
         c->ping[family].due_us = now.us;
@@ -314,15 +329,15 @@ void tn_coord_client_suspect(struct tn_coord_client *c, struct tn_now now)
 void tn_coord_client_on_unreachable(struct tn_coord_client *c, const struct tn_addr *dst,
                                     struct tn_now now)
 {
-    uint8_t family = tn_coord_family(dst);
+    uint8_t family = tn_addr_family(dst), other = tn_coord_next_family(c, family);
 
     if (!tn_addr_equal(dst, &c->server[family]))
         return;
     if (c->state == TN_COORD_SHAKING) {
         /* once in an attempt, so that two dead families do not spin */
-        if (c->shake_family == family && has_server(c, !family) && !c->flipped) {
+        if (c->shake_family == family && other != family && !c->flipped) {
             c->flipped = true;
-            c->shake_family = !family;
+            c->shake_family = other;
             c->has_cookie = false;
             c->want_init = true;
         }
@@ -332,29 +347,51 @@ void tn_coord_client_on_unreachable(struct tn_coord_client *c, const struct tn_a
         tn_coord_client_suspect(c, now);
 }
 
-/* No answer to the PINGs of a family. The other one may still be well. */
-static void ping_lost(struct tn_coord_client *c, uint8_t family, struct tn_now now)
+/* Another family that was heard of lately; `family` itself where there is none. */
+static uint8_t lively_family(const struct tn_coord_client *c, uint8_t family, struct tn_now now)
 {
     uint64_t lately = now.us > TN_S(5) ? now.us - TN_S(5) : 0;
 
+    for (uint8_t n = 1; n < TN_FAMILIES; n++) {
+        uint8_t other = (uint8_t)((family + n) % TN_FAMILIES);
+
+        if (tn_coord_has_server(c, other) && c->ping[other].heard_us > lately)
+            return other;
+    }
+    return family;
+}
+
+/* No answer to the PINGs of a family. Another one may still be well. */
+static void ping_lost(struct tn_coord_client *c, uint8_t family, struct tn_now now)
+{
+    uint8_t other = lively_family(c, family, now);
+
     c->ping[family].due_us = TN_NEVER;
+    if (family == TN_FAMILY_STREAM)
+        tn_coord_stream_lost(c);
     if (family != c->home)
         return;
     c->suspicious = false;
-    if (has_server(c, !family) && c->ping[!family].heard_us > lately) {
-        c->home = !family;
-        return;
-    }
-    if (c->state != TN_COORD_SHAKING)
+    if (other != family)
+        tn_coord_move_home(c, other, now);
+    else if (c->state != TN_COORD_SHAKING)
         tn_coord_begin_attempt(c, now);
+}
+
+/* On a stream UDP is looked for more often. */
+static uint64_t beat_us(const struct tn_coord_client *c)
+{
+    bool often = c->home == TN_FAMILY_STREAM && c->keepalive_us > TN_COORD_STREAM_BEAT_US;
+
+    return often ? TN_COORD_STREAM_BEAT_US : c->keepalive_us;
 }
 
 static void begin_pings(struct tn_coord_client *c, struct tn_now now)
 {
-    for (uint8_t family = 0; family < 2; family++) {
+    for (uint8_t family = 0; family < TN_FAMILIES; family++) {
         struct tn_coord_ping *p = &c->ping[family];
 
-        if (!has_server(c, family) || p->due_us != TN_NEVER)
+        if (!tn_coord_has_server(c, family) || p->due_us != TN_NEVER)
             continue;
         p->tries = 0;
         p->due_us = now.us;
@@ -367,15 +404,16 @@ void tn_coord_client_tick(struct tn_coord_client *c, struct tn_now now)
         tn_coord_begin_attempt(c, now);
     if (tn_deadline_take(&c->row[TN_COORD_AT_INIT], now.us))
         init_timed_out(c, now);
+    tn_coord_stream_due(c, now);
     if (!c->session_ok)
         return;
     if (tn_deadline_take(&c->row[TN_COORD_AT_RENEW], now.us) && c->state == TN_COORD_READY)
         tn_coord_begin_attempt(c, now);
     if (tn_deadline_take(&c->row[TN_COORD_AT_KEEPALIVE], now.us)) {
-        c->row[TN_COORD_AT_KEEPALIVE] = now.us + c->keepalive_us;
+        c->row[TN_COORD_AT_KEEPALIVE] = now.us + beat_us(c);
         begin_pings(c, now);
     }
-    for (uint8_t family = 0; family < 2; family++) {
+    for (uint8_t family = 0; family < TN_FAMILIES; family++) {
         const struct tn_coord_ping *p = &c->ping[family];
 
         if (p->due_us <= now.us && p->tries >= tn_coord_ping_limit(c, family))
@@ -405,7 +443,7 @@ uint64_t tn_coord_client_next_deadline(const struct tn_coord_client *c, const ch
     static const char *const names[] = {
         [TN_COORD_AT_INIT] = "coord init",           [TN_COORD_AT_ATTEMPT] = "coord attempt",
         [TN_COORD_AT_KEEPALIVE] = "coord keepalive", [TN_COORD_AT_RENEW] = "coord renew",
-        [TN_COORD_AT_BIND] = "coord bind",
+        [TN_COORD_AT_BIND] = "coord bind",           [TN_COORD_AT_STREAM] = "coord stream",
     };
     size_t which = TN_COORD_AT_INIT;
     uint64_t at = tn_deadline_earliest(c->row, TN_COORD_AT_ROWS, &which);
@@ -420,7 +458,7 @@ uint64_t tn_coord_client_next_deadline(const struct tn_coord_client *c, const ch
         at = tn_coord_link_due(c);
         found = "coord link";
     }
-    for (int family = 0; family < 2; family++) {
+    for (int family = 0; family < TN_FAMILIES; family++) {
         if (c->ping[family].due_us < at) {
             at = c->ping[family].due_us;
             found = "coord ping";

@@ -42,12 +42,12 @@ enum tn_coord_event_kind {
     TN_COORD_EV_PUNCH,          /* identity (a peer wants to connect), delay_ms, cand */
     TN_COORD_EV_BIND_RESULT,    /* identity, channel, status */
     TN_COORD_EV_CHECK_RESULT,   /* seq: the nonce; status; from: which dial-backs were sent */
+    TN_COORD_EV_STREAM, /* a stream is wanted, another one, or none any more: client_stream.h */
 };
 
 enum tn_coord_reason {
     TN_COORD_NO_ANSWER, /* silence */
-    TN_COORD_BAD_KEY,   /* it sends cookies, but does not answer: not the pinned key, or our stamp
-                           is not above the one it knows */
+    TN_COORD_BAD_KEY,   /* cookies, but no answer: not the pinned key, or our stamp is not new */
     TN_COORD_STOPPED,
 };
 
@@ -60,7 +60,7 @@ struct tn_coord_event {
     uint8_t from; /* bits of enum tn_dial_from */
     uint32_t token, rtt_us; /* token: of the lookup */
     uint64_t seq, unix_s;
-    struct tn_addr addr;
+    struct tn_addr addr; /* zero in CONNECTED: by a stream */
     uint8_t identity[32];
     const uint8_t *card; /* borrowed from on_datagram's buffer until the next push, as is `cand` */
     size_t card_len;
@@ -105,6 +105,7 @@ enum tn_coord_row { /* of the deadline table */
     TN_COORD_AT_KEEPALIVE, /* PING, on both families */
     TN_COORD_AT_RENEW,     /* make the keys anew */
     TN_COORD_AT_BIND,      /* the earliest BIND that is due */
+    TN_COORD_AT_STREAM,    /* a stream will be wanted, or no more */
     TN_COORD_AT_ROWS,
 };
 
@@ -112,7 +113,7 @@ enum tn_coord_row { /* of the deadline table */
 struct tn_coord_ping {
     uint64_t due_us; /* when to send (again); TN_NEVER: not */
     uint64_t sent_us;
-    uint64_t heard_us; /* the last answer */
+    uint64_t heard_us; /* the last authentic message */
     uint16_t id;
     uint8_t tries;
 };
@@ -122,12 +123,13 @@ struct tn_coord_client {
     struct tn_coord_client_config cfg;
     struct tn_ctl_local local;
     struct tn_rng rng;
-    struct tn_addr server[2]; /* by family: 0 IPv4, 1 IPv6; zero: none */
+    struct tn_addr server[TN_FAMILIES]; /* by enum tn_family; zero: none */
     uint64_t row[TN_COORD_AT_ROWS];
     enum tn_coord_state state;
-    bool running;
+    bool running, wants_stream;
     bool session_ok; /* `session` can be used; also while a handshake is under way */
-    uint8_t home;    /* family of requests and relay frames */
+    uint64_t doubt_us; /* since when UDP may be blocked; 0: it is not */
+    uint8_t home; /* family of requests and relay frames */
     /* handshake */
     struct tn_ik ik;
     uint32_t client_index;
@@ -142,7 +144,7 @@ struct tn_coord_client {
     uint32_t previous_index; /* relay frames that were under way when keys changed */
     uint64_t heard_us;       /* last authentic datagram */
     uint64_t spoken_us;      /* last datagram of ours, relay frames too */
-    struct tn_coord_ping ping[2]; /* by family */
+    struct tn_coord_ping ping[TN_FAMILIES];
     bool suspicious;
     uint64_t keepalive_us; /* in force */
     uint32_t rtt_us;
@@ -186,12 +188,11 @@ size_t tn_coord_client_bye(struct tn_coord_client *c, struct tn_now now, uint8_t
                            struct tn_addr *dst);
 void tn_coord_client_stop(struct tn_coord_client *c); /* forgets the session and all requests but JOIN */
 
-/* A datagram with first byte 90 to 93, opened in place. TN_EINVAL, TN_EAUTH, TN_EREPLAY: dropped,
- * nothing has changed. */
+/* First byte 90 to 93, opened in place. TN_EINVAL, TN_EAUTH, TN_EREPLAY: dropped, nothing changed. */
 TN_MUST_CHECK int tn_coord_client_on_datagram(struct tn_coord_client *c, const struct tn_addr *src,
                                               uint8_t *data, size_t len, struct tn_now now);
-/* A relayed frame (first byte 94): checks source and index, pulls the header; b is then the
- * WireGuard datagram. It is not authentic until WireGuard says so. */
+/* A relayed frame (first byte 94): checks source and index, pulls the header; b is then the WireGuard
+ * datagram. It is not authentic until WireGuard says so. */
 TN_MUST_CHECK int tn_coord_client_open_relay(const struct tn_coord_client *c,
                                              const struct tn_addr *src, struct tn_buf *b);
 /* Puts the relay header in front of a WireGuard datagram and tells where it goes. A frame may follow
@@ -208,8 +209,7 @@ uint64_t tn_coord_client_next_deadline(const struct tn_coord_client *c, const ch
 void tn_coord_client_tick(struct tn_coord_client *c, struct tn_now now);
 bool tn_coord_client_take_event(struct tn_coord_client *c, struct tn_coord_event *out);
 
-/* Something smells (a network change, a silent relay): PINGs at once, 300 ms apart, three; then a
- * new handshake. */
+/* Something smells (a network change, a silent relay): three quick PINGs; then a new handshake. */
 void tn_coord_client_suspect(struct tn_coord_client *c, struct tn_now now);
 /* The system says that the coordinator's address cannot be sent to: try the other family. */
 void tn_coord_client_on_unreachable(struct tn_coord_client *c, const struct tn_addr *dst,

@@ -83,11 +83,12 @@ void tn_coord_saw_rtt(struct tn_coord_client *c, uint64_t sample_us)
 
 bool tn_coord_saw_observed(struct tn_coord_client *c, const struct tn_addr *observed)
 {
-    struct tn_addr *held = &c->observed[tn_coord_family(observed)];
+    uint8_t family = tn_addr_family(observed);
 
-    if (tn_addr_equal(held, observed))
+    if (family == TN_FAMILY_STREAM || tn_addr_is_zero(observed) ||
+        tn_addr_equal(&c->observed[family], observed))
         return false;
-    *held = *observed;
+    c->observed[family] = *observed;
     tn_coord_event(c, TN_COORD_EV_OBSERVED)->addr = *observed;
     return true;
 }
@@ -100,28 +101,34 @@ static void saw_roster_seq(struct tn_coord_client *c, uint64_t seq)
     tn_coord_event(c, TN_COORD_EV_ROSTER_SEQ)->seq = seq;
 }
 
+/* A new port under the address that we had: a NAT on the way has forgotten us. */
+static void saw_place(struct tn_coord_client *c, const struct tn_addr *observed, struct tn_now now)
+{
+    bool v4 = tn_addr_is_v4(observed);
+    struct tn_addr before = c->observed[v4 ? TN_FAMILY_V4 : TN_FAMILY_V6];
+
+    if (!tn_coord_saw_observed(c, observed) || c->suspicious ||
+        !tn_addr_same_ip(&before, observed) || c->keepalive_us <= KEEPALIVE_FLOOR_US)
+        return;
+    c->keepalive_us /= 2;
+    if (c->keepalive_us < KEEPALIVE_FLOOR_US)
+        c->keepalive_us = KEEPALIVE_FLOOR_US;
+    c->row[TN_COORD_AT_KEEPALIVE] = now.us + c->keepalive_us;
+}
+
 static int on_pong(struct tn_coord_client *c, uint8_t family, const struct tn_msg *m,
                    struct tn_now now)
 {
     struct tn_coord_ping *p = &c->ping[family];
-    struct tn_addr before;
 
     if (p->due_us == TN_NEVER || p->tries == 0)
         return TN_ENOENT;
     if (m->request_id == p->id && family == c->home)
         tn_coord_saw_rtt(c, now.us - p->sent_us);
     p->due_us = TN_NEVER;
-    p->heard_us = now.us;
     if (m->status != TN_STATUS_OK)
         return 0;
-    before = c->observed[tn_coord_family(&m->observed)];
-    if (tn_coord_saw_observed(c, &m->observed) && !c->suspicious &&
-        tn_addr_same_ip(&before, &m->observed) && c->keepalive_us > KEEPALIVE_FLOOR_US) {
-        c->keepalive_us /= 2;
-        if (c->keepalive_us < KEEPALIVE_FLOOR_US)
-            c->keepalive_us = KEEPALIVE_FLOOR_US;
-        c->row[TN_COORD_AT_KEEPALIVE] = now.us + c->keepalive_us;
-    }
+    saw_place(c, &m->observed, now);
     if (family == c->home)
         c->suspicious = false;
     saw_roster_seq(c, m->roster_seq);
@@ -299,9 +306,10 @@ static int on_data(struct tn_coord_client *c, const struct tn_addr *src, uint8_t
     if (err)
         return err;
     c->heard_us = now.us;
+    tn_coord_stream_heard(c, tn_addr_family(src), now);
     err = tn_msg_decode(data + TN_CTL_DATA_HEADER_LEN, len - TN_CTL_DATA_OVERHEAD, &m);
     if (!err)
-        err = on_message(c, tn_coord_family(src), &m, now);
+        err = on_message(c, tn_addr_family(src), &m, now);
     return err;
 }
 
@@ -311,7 +319,7 @@ int tn_coord_client_on_datagram(struct tn_coord_client *c, const struct tn_addr 
     int err = TN_EINVAL;
 
     if (tn_ctl_is_control(data, len) && !tn_addr_is_zero(src) &&
-        tn_addr_equal(src, &c->server[tn_coord_family(src)])) {
+        tn_addr_equal(src, &c->server[tn_addr_family(src)])) {
         if (data[0] == TN_CTL_DATA)
             err = on_data(c, src, data, len, now);
         else if (data[0] == TN_CTL_COOKIE)

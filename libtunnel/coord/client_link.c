@@ -60,7 +60,7 @@ int tn_coord_client_open_link(const struct tn_coord_client *c, const struct tn_a
                               struct tn_buf *b)
 {
     if (!c->session_ok || tn_addr_is_zero(src) ||
-        !tn_addr_equal(src, &c->server[tn_coord_family(src)]))
+        !tn_addr_equal(src, &c->server[tn_addr_family(src)]))
         return TN_EINVAL;
     return tn_link_unpack_down(b, c->link.on, c->local.public_key, c->session.local_index);
 }

@@ -2,7 +2,7 @@
  * matters most (INIT, JOIN or UPDATE, PINGs, candidates, channels, questions),
  * and the header of relayed frames.
  *
- * The other family's PING goes out before the home family's: the coordinator
+ * The other families' PINGs go out before the home family's: the coordinator
  * takes the family of the latest authentic message as the one to relay to.
  * Each PING has a new id, so its answer tells the round-trip time without
  * doubt (Karn's problem does not arise). A question whose third try is not
@@ -77,7 +77,7 @@ static size_t write_ping(struct tn_coord_client *c, uint8_t family, struct tn_no
     p->id = tn_coord_new_id(c);
     p->tries++;
     p->sent_us = now.us;
-    p->due_us = now.us + (c->suspicious ? TN_COORD_BURST_US : tn_coord_resend_us(c, p->tries));
+    p->due_us = now.us + (c->suspicious ? tn_coord_burst_us(c) : tn_coord_resend_us(c, p->tries));
     m.request_id = p->id;
     return write_data(c, family, &m, now, out, cap, dst);
 }
@@ -103,7 +103,7 @@ static void sent(struct tn_coord_client *c, struct tn_coord_request *q, struct t
  * latest message for ours, so a PING on our own follows. */
 static uint8_t family_for(struct tn_coord_client *c, const struct tn_msg *m, struct tn_now now)
 {
-    uint8_t family = tn_coord_family(&m->observed);
+    uint8_t family = tn_addr_family(&m->observed);
 
     if (m->type != TN_MSG_CHECK || family == c->home || tn_addr_is_zero(&c->server[family]))
         return c->home;
@@ -197,8 +197,8 @@ size_t tn_coord_client_poll_out(struct tn_coord_client *c, struct tn_now now, ui
         return len;
     if (is_due(&c->publish, now))
         return write_request(c, &c->publish, now, out, cap, dst);
-    for (int n = 0; n < 2; n++) {
-        uint8_t family = n ? c->home : !c->home;
+    for (uint8_t n = 1; n <= TN_FAMILIES; n++) { /* home comes last */
+        uint8_t family = (uint8_t)((c->home + n) % TN_FAMILIES);
 
         if (c->ping[family].due_us <= now.us &&
             c->ping[family].tries < tn_coord_ping_limit(c, family))
@@ -254,7 +254,7 @@ int tn_coord_client_open_relay(const struct tn_coord_client *c, const struct tn_
     if (err)
         return err;
     if (!c->session_ok || tn_addr_is_zero(src) ||
-        !tn_addr_equal(src, &c->server[tn_coord_family(src)]) || channel != 0 ||
+        !tn_addr_equal(src, &c->server[tn_addr_family(src)]) || channel != 0 ||
         (index != c->session.local_index && index != c->previous_index) ||
         !tn_relay_is_wireguard(tn_buf_data(b) + TN_RELAY_HEADER_LEN,
                                b->len - TN_RELAY_HEADER_LEN))

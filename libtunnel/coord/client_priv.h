@@ -3,22 +3,19 @@
 #define TN_COORD_CLIENT_PRIV_H
 
 #include "client.h"
+#include "client_stream.h"
 
 #define TN_COORD_TRIES 6       /* a request that is sent so often without an answer is given up */
 #define TN_COORD_PING_TRIES 5  /* then the session counts as lost */
 #define TN_COORD_BURST_TRIES 3 /* the same under suspicion, and for the other family */
-#define TN_COORD_BURST_US TN_MS(300)
+#define TN_COORD_BURST_MIN_US TN_MS(150)
+#define TN_COORD_BURST_MAX_US TN_MS(300)
+#define TN_COORD_STREAM_BEAT_US TN_S(5) /* at home on a stream, UDP is asked so often */
 #define TN_COORD_BINDS_OPEN 16 /* BINDs under way at once */
 #define TN_COORD_RESEND_MIN_US TN_MS(100)
 #define TN_COORD_RESEND_MAX_US TN_S(2)
 #define TN_COORD_RESEND_BLIND_US TN_MS(250) /* while no round-trip time is known */
 #define TN_COORD_STORE_US TN_MS(500)        /* JOIN and UPDATE wait for a disk */
-
-/* 0 for IPv4, 1 for IPv6. */
-static inline uint8_t tn_coord_family(const struct tn_addr *a)
-{
-    return tn_addr_is_v4(a) ? 0 : 1;
-}
 
 /* How long to wait for an answer after sending for the tries-th time (1 at first). */
 static inline uint64_t tn_coord_resend_us(const struct tn_coord_client *c, unsigned tries)
@@ -32,6 +29,16 @@ static inline uint64_t tn_coord_resend_us(const struct tn_coord_client *c, unsig
     return wait < TN_COORD_RESEND_MAX_US ? wait : TN_COORD_RESEND_MAX_US;
 }
 
+/* The same under suspicion, where time counts more than a PING too many. */
+static inline uint64_t tn_coord_burst_us(const struct tn_coord_client *c)
+{
+    uint64_t wait = c->rtt_us ? (uint64_t)c->rtt_us * 3 / 2 : TN_COORD_BURST_MAX_US;
+
+    if (wait < TN_COORD_BURST_MIN_US)
+        return TN_COORD_BURST_MIN_US;
+    return wait < TN_COORD_BURST_MAX_US ? wait : TN_COORD_BURST_MAX_US;
+}
+
 /* PINGs of a family that go unanswered before it counts as silent. */
 static inline uint8_t tn_coord_ping_limit(const struct tn_coord_client *c, uint8_t family)
 {
@@ -39,6 +46,13 @@ static inline uint8_t tn_coord_ping_limit(const struct tn_coord_client *c, uint8
 }
 
 /* ---- client.c ---- */
+static inline bool tn_coord_has_server(const struct tn_coord_client *c, uint8_t family)
+{
+    return !tn_addr_is_zero(&c->server[family]);
+}
+/* The next family, round and round, that has an address; `family` itself where no other has. */
+uint8_t tn_coord_next_family(const struct tn_coord_client *c, uint8_t family);
+void tn_coord_drop_session(struct tn_coord_client *c);
 void tn_coord_begin_attempt(struct tn_coord_client *c, struct tn_now now);
 /* A cookie, or the answer to INIT. */
 int tn_coord_on_cookie(struct tn_coord_client *c, const struct tn_addr *src, const uint8_t *data,
@@ -53,7 +67,17 @@ void tn_coord_saw_rtt(struct tn_coord_client *c, uint64_t sample_us);
 /* Our own address, as the coordinator sees it. True when it is new or has changed. */
 bool tn_coord_saw_observed(struct tn_coord_client *c, const struct tn_addr *observed);
 
+/* ---- client_stream.c ---- */
+void tn_coord_stream_doubt(struct tn_coord_client *c, struct tn_now now); /* UDP may not work */
+/* An authentic message of that family. */
+void tn_coord_stream_heard(struct tn_coord_client *c, uint8_t family, struct tn_now now);
+void tn_coord_stream_due(struct tn_coord_client *c, struct tn_now now); /* row STREAM */
+void tn_coord_stream_lost(struct tn_coord_client *c);                   /* it is silent */
+void tn_coord_move_home(struct tn_coord_client *c, uint8_t family, struct tn_now now);
+
 /* ---- client_req.c ---- */
+/* Sends CANDIDATES (again). */
+void tn_coord_announce(struct tn_coord_client *c, struct tn_now now);
 /* Everything is sent anew on a new session, and what could not be asked before is asked. */
 void tn_coord_requeue(struct tn_coord_client *c, struct tn_now now);
 /* JOIN is answered: what waited for it goes, or fails. */

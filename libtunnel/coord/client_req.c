@@ -62,6 +62,12 @@ static void requeue_binds(struct tn_coord_client *c, struct tn_now now)
     tn_coord_arm_binds(c);
 }
 
+void tn_coord_announce(struct tn_coord_client *c, struct tn_now now)
+{
+    c->announce.type = TN_MSG_CANDIDATES;
+    renew_request(c, &c->announce, now);
+}
+
 void tn_coord_requeue(struct tn_coord_client *c, struct tn_now now)
 {
     c->announce.type = c->cand_count ? TN_MSG_CANDIDATES : 0;
@@ -167,8 +173,7 @@ void tn_coord_client_candidates(struct tn_coord_client *c, const struct tn_cand_
     if (count)
         memcpy(c->cand, list, count * sizeof(*list));
     c->cand_count = (uint8_t)count;
-    c->announce.type = TN_MSG_CANDIDATES;
-    renew_request(c, &c->announce, now);
+    tn_coord_announce(c, now);
 }
 
 /* A row for a new request; NULL when the table is full or (`*same`) it is there already. */

@@ -58,6 +58,13 @@ bool tn_server_bucket_take(struct tn_server_bucket *b, uint64_t now_us, uint64_t
     return true;
 }
 
+struct tn_addr tn_server_observed(const struct tn_server_in *in)
+{
+    struct tn_addr none = {.port = 0};
+
+    return tn_addr_is_stream(in->src) ? none : *in->src;
+}
+
 void tn_server_emit(struct tn_server_in *in, uint8_t port, const struct tn_addr *dst, uint8_t *data,
                     size_t len)
 {

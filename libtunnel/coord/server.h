@@ -45,7 +45,7 @@ enum tn_server_session_state {
 struct tn_server_session {
     struct tn_ctl_session keys;
     uint8_t state; /* enum tn_server_session_state */
-    uint8_t home;  /* family of the last authentic message: where relayed frames go */
+    uint8_t home;  /* family: where relayed frames go (server_data.c) */
     uint8_t cand_count;
     uint8_t client_public[32];
     uint8_t identity[32];
@@ -53,7 +53,7 @@ struct tn_server_session {
     uint8_t tai64n[TN_CTL_TAI64N_LEN];
     uint64_t heard_us; /* 0: it said BYE */
     uint32_t rtt_us;
-    struct tn_server_seen seen[2]; /* by family: 0 IPv4, 1 IPv6 */
+    struct tn_server_seen seen[TN_FAMILIES]; /* by enum tn_family */
     struct tn_cand_wire cand[TN_CANDLIST_SEND_MAX];
     struct tn_server_bucket relay, requests;
     struct tn_share_part share;

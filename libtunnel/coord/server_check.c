@@ -24,14 +24,13 @@ static void dial(struct tn_server *s, struct tn_server_in *in, unsigned n, uint8
 void tn_server_do_check(struct tn_server *s, struct tn_server_in *in, const struct tn_msg *m,
                         struct tn_msg *a)
 {
-    uint8_t can = s->cfg.dial_from[tn_server_family(in->src)] | TN_DIAL_SAME;
-
     s->counter.checks++;
     if (!tn_addr_same_ip(&m->observed, in->src) || !tn_addr_is_probeable(&m->observed)) {
         a->status = TN_STATUS_ELSEWHERE;
         return;
     }
-    a->from = m->from & can;
+    /* not a stream, since its address may not be probed */
+    a->from = m->from & (s->cfg.dial_from[tn_addr_family(in->src)] | TN_DIAL_SAME);
     for (unsigned n = 0; n < 3; n++) {
         if (a->from & 1u << n)
             dial(s, in, n, (uint8_t)(1u << n), m);

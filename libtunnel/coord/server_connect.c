@@ -39,7 +39,7 @@ static void list_candidates(const struct tn_server *s, const struct tn_server_se
                             struct tn_now now, struct tn_msg *m)
 {
     m->cand_count = 0;
-    for (int family = 0; family < 2; family++) {
+    for (int family = 0; family < TN_FAMILY_STREAM; family++) {
         const struct tn_server_seen *at = &x->seen[family];
 
         if (now.us < at->at_us + s->cfg.session_timeout_us && tn_addr_is_probeable(&at->addr))

@@ -1,7 +1,8 @@
 /* Sealed requests at the coordinator (PROTOCOL.md section 4.1).
  *
  * A DATA datagram finds its session by index, must open, and only then counts:
- * as a sign of life, for where the member is seen (per family), and as a request.
+ * as a sign of life, for where the member is seen (per family, streams being one),
+ * and as a request.
  * Each is answered by one datagram; CONNECT also pushes a PUNCH to the peer, and CHECK has
  * up to three dial-backs go before its answer. All
  * requests are idempotent, so nothing is kept about those answered. What a session
@@ -68,7 +69,7 @@ static void do_ping(struct tn_server *s, struct tn_server_in *in, uint32_t slot,
     const struct tn_store *store = &s->cfg.store;
 
     x->rtt_us = m->rtt_us < TN_SERVER_RTT_MAX_US ? m->rtt_us : TN_SERVER_RTT_MAX_US;
-    a->observed = *in->src;
+    a->observed = tn_server_observed(in);
     a->unix_s = in->now.unix_ns / 1000000000u;
     if (x->state == TN_SERVER_MEMBER)
         a->status = tn_server_read_status(
@@ -148,11 +149,25 @@ static void on_request(struct tn_server *s, struct tn_server_in *in, uint32_t sl
     handle(s, in, slot, &m);
 }
 
+/* Relayed frames go where the last message came from. But a PING that asks whether UDP works, or a
+ * stream, comes by a way that may not lead back, and so does a CHECK: it takes another message (the
+ * member announces its candidates again) to move from the one to the other. */
+static bool moves_home(const struct tn_server_session *x, uint8_t family,
+                       const struct tn_server_in *in)
+{
+    bool crosses = (family == TN_FAMILY_STREAM) != (x->home == TN_FAMILY_STREAM);
+    uint8_t type = in->len > TN_CTL_DATA_OVERHEAD ? in->data[TN_CTL_DATA_HEADER_LEN] : 0;
+
+    return !crosses || tn_addr_is_zero(&x->seen[x->home].addr) ||
+           (type != TN_MSG_PING && type != TN_MSG_CHECK);
+}
+
 void tn_server_on_data(struct tn_server *s, struct tn_server_in *in)
 {
     uint32_t slot = TN_SERVER_NONE;
     struct tn_server_session *x;
     struct tn_server_seen *seen;
+    uint8_t family;
     int err;
 
     if (in->len >= TN_CTL_DATA_OVERHEAD)
@@ -177,8 +192,10 @@ void tn_server_on_data(struct tn_server *s, struct tn_server_in *in)
         return;
     }
     x->heard_us = in->now.us;
-    x->home = tn_server_family(in->src);
-    seen = &x->seen[x->home];
+    family = tn_addr_family(in->src);
+    if (moves_home(x, family, in))
+        x->home = family;
+    seen = &x->seen[family];
     seen->addr = *in->src;
     seen->port = in->port;
     seen->at_us = in->now.us;

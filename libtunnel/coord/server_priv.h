@@ -25,12 +25,9 @@ struct tn_server_in {
     size_t out_count;
 };
 
-static inline uint8_t tn_server_family(const struct tn_addr *a)
-{
-    return tn_addr_is_v4(a) ? 0 : 1;
-}
-
 /* ---- server.c ---- */
+/* What the sender is told of where it is seen: zero when it comes by a stream. */
+struct tn_addr tn_server_observed(const struct tn_server_in *in);
 /* Takes `cost` from a bucket that refills at rate_per_s up to burst. */
 bool tn_server_bucket_take(struct tn_server_bucket *b, uint64_t now_us, uint64_t rate_per_s,
                            uint64_t burst, uint64_t cost);

@@ -85,7 +85,7 @@ uint64_t *tn_server_route(struct tn_server *s, const struct tn_server_train *t, 
 
     if (!x)
         return &s->counter.drop_relay_session;
-    if (!tn_addr_equal(&x->seen[tn_server_family(t->src)].addr, t->src))
+    if (!tn_addr_equal(&x->seen[tn_addr_family(t->src)].addr, t->src))
         return &s->counter.drop_relay_source;
     ch = tn_server_channel_find(s, (uint32_t)(x - s->mem.session), number);
     if (!ch)

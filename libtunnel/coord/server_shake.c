@@ -103,7 +103,7 @@ static void open_session(struct tn_server *s, struct tn_server_in *in, struct tn
 {
     uint32_t slot = tn_server_by_key(s, client_public, true);
     struct tn_server_session *x;
-    uint8_t family = tn_server_family(in->src);
+    struct tn_addr observed = tn_server_observed(in);
 
     if (slot != TN_SERVER_NONE)
         tn_server_release(s, slot);
@@ -114,7 +114,7 @@ static void open_session(struct tn_server *s, struct tn_server_in *in, struct tn
     }
     x = &s->mem.session[slot];
     if (tn_ctl_create_resp(ik, &s->rng, client_public, tn_get_be32(in->data + 4),
-                           new_index(s, slot), in->src, in->now.unix_ns / 1000000000u, &x->keys,
+                           new_index(s, slot), &observed, in->now.unix_ns / 1000000000u, &x->keys,
                            s->scratch[0])) {
         tn_server_release(s, slot);
         s->counter.drop_handshake++;
@@ -122,7 +122,7 @@ static void open_session(struct tn_server *s, struct tn_server_in *in, struct tn
     }
     memcpy(x->tai64n, tai64n, TN_CTL_TAI64N_LEN);
     x->heard_us = in->now.us;
-    x->home = family;
+    x->home = tn_addr_family(in->src);
     x->relay.level = s->cfg.relay_burst_bytes;
     x->relay.at_us = in->now.us;
     x->requests.level = TN_SERVER_UNITS_BURST;

@@ -355,7 +355,7 @@ void tn_server_replace(struct tn_server *s, uint32_t old_slot, uint32_t new_slot
     to->relay = from->relay;
     to->share = from->share;
     to->requests = from->requests;
-    for (int family = 0; family < 2; family++) {
+    for (int family = 0; family < TN_FAMILIES; family++) {
         if (tn_addr_is_zero(&to->seen[family].addr))
             to->seen[family] = from->seen[family];
     }

@@ -378,3 +378,8 @@ bool tn_paths_relay_suspect(const struct tn_paths *p)
 {
     return p->relay_up && p->relay_suspect;
 }
+
+bool tn_paths_in_distress(const struct tn_paths *p)
+{
+    return p->best >= 0 && p->cand[p->best].missed > 0;
+}

@@ -171,5 +171,7 @@ const struct tn_cand *tn_paths_cand(const struct tn_paths *p, size_t i);
 const struct tn_cand *tn_paths_relay(const struct tn_paths *p);
 /* PINGs through the relay go unanswered: the coordinator's session should be looked after. */
 bool tn_paths_relay_suspect(const struct tn_paths *p);
+/* The direct path in use has missed a PING: its network may have changed, and the coordinator's way with it. */
+bool tn_paths_in_distress(const struct tn_paths *p);
 
 #endif

@@ -112,6 +112,11 @@ const struct tn_cand *tn_paths_relay(const struct tn_paths *p)
     return NULL;
 }
 
+bool tn_paths_in_distress(const struct tn_paths *p)
+{
+    return false;
+}
+
 bool tn_paths_relay_suspect(const struct tn_paths *p)
 {
     return false;

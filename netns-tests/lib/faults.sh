@@ -57,3 +57,43 @@ lab_restore() {
 lab_forget() {
     lab_nat "$1" "${LAB_KIND[$1]}"
 }
+
+# lab_block_udp HOME: from now on its router lets nothing out but TCP to ports 80 and 443
+# (and ICMP), as many offices and hotels do; lab_allow_udp HOME takes that back.
+lab_block_udp() {
+    lab_exec "${LAB_ROUTER[$1]}" nft -f - <<'RULES'
+table inet office {
+ chain forward {
+  type filter hook forward priority filter - 5; policy accept;
+  meta l4proto { icmp, icmpv6 } accept
+  tcp dport { 80, 443 } accept
+  tcp sport { 80, 443 } accept
+  drop
+ }
+}
+RULES
+}
+lab_allow_udp() {
+    lab_exec "${LAB_ROUTER[$1]}" nft delete table inet office
+}
+
+# lab_proxy HOME [USER:PASSWORD]: from now on nothing leaves the home but through an HTTP
+# proxy on its router, port 3128, which lets CONNECT pass to port 443 only.
+lab_proxy() {
+    local router=${LAB_ROUTER[$1]} config=$LAB_DIR/proxy-$1.conf
+    {
+        echo "Port 3128"
+        echo "Timeout 600"
+        echo "ConnectPort 443"
+        [[ ! ${2:-} ]] || echo "BasicAuth ${2%%:*} ${2#*:}"
+    } >"$config"
+    lab_exec "$router" nft -f - <<'RULES'
+table inet proxied {
+ chain forward {
+  type filter hook forward priority filter - 5; policy drop;
+ }
+}
+RULES
+    lab_spawn "proxy-$1" "$router" tinyproxy -d -c "$config"
+    wait_until 5 lab_listens "$router" 3128 || lab_die "the proxy of $1 does not start"
+}

@@ -140,7 +140,7 @@ void e2e_start(struct coordinator *c, const char *listen, const char *extra, uns
     char arguments[512], line[TN_URL_SIZE + 32];
     int fd[2], log;
 
-    snprintf(arguments, sizeof(arguments), "run --state %s --listen %s --log-level info %s", c->dir,
+    snprintf(arguments, sizeof(arguments), "run --state %s --listen %s --tls-port 0 --log-level info %s", c->dir,
              listen, extra ? extra : "");
     log = open(c->log, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(log >= 0);

@@ -34,7 +34,7 @@ static void a_whole_command_line_is_understood(void **state)
                            "run --state /tmp/x --listen 192.0.2.1 --listen [2001:db8::1]:5000 "
                            "--alt-port 9999 --advertise vps.example.org:4000 --max-networks 3 "
                            "--max-members 7 --max-sessions 100 --relay-rate 20M --log-level debug "
-                           "--user nobody",
+                           "--user nobody --tls-port 8443 --tls-max 9",
                            &o, &w),
                      COORD_PARSE_RUN);
     assert_string_equal(o.state_dir, "/tmp/x");
@@ -42,6 +42,9 @@ static void a_whole_command_line_is_understood(void **state)
     assert_string_equal(addr_text(&o.listen[0], text), "192.0.2.1:3478");
     assert_string_equal(addr_text(&o.listen[1], text), "[2001:db8::1]:5000");
     assert_int_equal(o.alt_port, 9999);
+    assert_int_equal(o.tls_port, 8443);
+    assert_true(o.tls_port_given);
+    assert_int_equal(o.tls_max, 9);
     assert_string_equal(o.advertise_host, "vps.example.org");
     assert_int_equal(o.advertise_port, 4000);
     assert_int_equal(o.max_networks, 3);
@@ -62,6 +65,9 @@ static void what_is_not_said_has_a_default(void **state)
     assert_string_equal(o.state_dir, "/var/lib/tund-coord");
     assert_int_equal(o.listen[0].port, 3478);
     assert_int_equal(o.alt_port, 0);
+    assert_int_equal(o.tls_port, 443);
+    assert_false(o.tls_port_given);
+    assert_int_equal(o.tls_max, 512);
     assert_string_equal(o.advertise_host, "");
     assert_int_equal(o.max_networks, 16);
     assert_int_equal(o.max_members, 256);
@@ -93,6 +99,8 @@ static void a_mistake_is_named_and_nothing_is_taken(void **state)
         {"run --listen 1.2.3.4:65535", "above 65535"},
         {"run --listen 1.2.3.4 --alt-port 3478", "another port"},
         {"run --listen 1.2.3.4 --alt-port 0", "--alt-port wants"},
+        {"run --listen 1.2.3.4 --tls-port 65536", "--tls-port wants"},
+        {"run --listen 1.2.3.4 --tls-max 0", "--tls-max wants"},
         {"run --listen 1.2.3.4 --advertise [::1", "--advertise wants"},
         {"run --listen 1.2.3.4 --advertise a..b", "--advertise wants"},
         {"run --listen 1.2.3.4 --advertise host:0", "--advertise wants"},

@@ -5,6 +5,8 @@
 #include "tund/coord_report.h"
 
 static struct coord_net net;
+static struct coord_listener listener;
+static struct coord_streams streams;
 static struct tn_server_counters counters;
 static struct coord_store_health health;
 
@@ -13,6 +15,9 @@ static struct coord_report make(void)
     memset(&net, 0, sizeof(net));
     memset(&counters, 0, sizeof(counters));
     memset(&health, 0, sizeof(health));
+    listener.at = tn_addr_v4((const uint8_t[]){192, 0, 2, 1}, 443);
+    streams = (struct coord_streams){
+        .listener = {&listener}, .listener_count = 1, .used = 7, .accepted = 9, .refused = 2, .dropped = 8};
     net.udp_count = 1;
     net.udp[0].port = 3478;
     net.udp[0].config.bind = tn_addr_v4((const uint8_t[]){192, 0, 2, 1}, 0);
@@ -20,6 +25,7 @@ static struct coord_report make(void)
         .url = "tund://192.0.2.1:3478/key",
         .uptime_s = 93784,
         .net = &net,
+        .streams = &streams,
         .gauges = {.members = 4, .guests = 3, .tentative = 2, .channels = 1},
         .counters = &counters,
         .counts = {.networks = 5, .members = 6},
@@ -57,6 +63,10 @@ static void every_counter_of_the_server_is_in_the_report(void **state)
     assert_int_equal(number(j, "sessions", "members"), 4);
     assert_int_equal(number(j, "store", "networks"), 5);
     assert_int_equal(number(j, "store", "members"), 6);
+    assert_int_equal(number(j, "tls", "connections"), 7);
+    assert_int_equal(number(j, "tls", "accepted"), 9);
+    assert_int_equal(number(j, "tls", "refused"), 2);
+    assert_int_equal(number(j, "tls", "dropped"), 8);
     assert_string_equal(
         json_string_value(json_array_get(json_object_get(j, "listening"), 0)), "192.0.2.1:3478");
     json_decref(j);

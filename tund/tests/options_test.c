@@ -31,6 +31,8 @@ static int clean_environment(void **state)
 {
     unsetenv("LOG_LEVEL");
     unsetenv("WG_PROCESS_FOREGROUND");
+    unsetenv("https_proxy");
+    unsetenv("HTTPS_PROXY");
     return 0;
 }
 
@@ -42,6 +44,8 @@ static void a_name_alone_is_a_plain_interface_in_the_background(void **state)
     assert_false(opt.foreground);
     assert_int_equal(opt.port, 0);
     assert_int_equal(opt.peers, 256);
+    assert_int_equal(opt.tls_port, 443);
+    assert_null(opt.proxy);
     assert_int_equal(opt.log_level, LOG_LEVEL_INFO);
 }
 
@@ -56,6 +60,28 @@ static void options_may_stand_before_and_after_the_name(void **state)
     assert_int_equal(opt.mtu, 1280);
     assert_int_equal(opt.peers, 9);
     assert_int_equal(opt.log_level, LOG_LEVEL_TRACE);
+}
+
+static void a_proxy_is_named_or_the_environments_or_none(void **state)
+{
+    assert_int_equal(parse("t0 --tls-port 0 --proxy http://a:1 --proxy-auth /x"), OPTIONS_RUN);
+    assert_int_equal(opt.tls_port, 0);
+    assert_string_equal(opt.proxy, "http://a:1");
+    assert_string_equal(opt.proxy_auth, "/x");
+    assert_false(opt.proxy_is_environments);
+    setenv("HTTPS_PROXY", "http://b:1", 1);
+    assert_int_equal(parse("t0"), OPTIONS_RUN);
+    assert_string_equal(opt.proxy, "http://b:1");
+    assert_true(opt.proxy_is_environments);
+    setenv("https_proxy", "http://c:1", 1); /* as curl has it */
+    assert_int_equal(parse("t0"), OPTIONS_RUN);
+    assert_string_equal(opt.proxy, "http://c:1");
+    assert_int_equal(parse("t0 --proxy http://a:1"), OPTIONS_RUN);
+    assert_string_equal(opt.proxy, "http://a:1");
+    assert_false(opt.proxy_is_environments);
+    assert_int_equal(parse("t0 --proxy none"), OPTIONS_RUN);
+    assert_null(opt.proxy);
+    assert_int_equal(parse("t0 --tls-port 65536"), OPTIONS_BAD);
 }
 
 static void the_environment_counts_as_wireguard_go_has_it(void **state)
@@ -119,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_name_alone_is_a_plain_interface_in_the_background, clean_environment),
         cmocka_unit_test_setup(options_may_stand_before_and_after_the_name, clean_environment),
+        cmocka_unit_test_setup(a_proxy_is_named_or_the_environments_or_none, clean_environment),
         cmocka_unit_test_setup(the_environment_counts_as_wireguard_go_has_it, clean_environment),
         cmocka_unit_test_setup(wrong_usage_is_refused_with_a_sentence, clean_environment),
         cmocka_unit_test_setup(after_two_dashes_comes_the_name, clean_environment),

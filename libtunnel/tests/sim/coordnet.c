@@ -69,6 +69,7 @@ struct net *net_new(uint64_t seed)
     must((tn_x25519_public(n->server_public, n->server_private)) == 0);
     n->server_at[0] = tn_addr_v4((uint8_t[]){55, 1, 0, 10}, 3478);
     n->server_at[1] = net_v6(200, 3478);
+    n->server_at[2] = tn_addr_stream((uint8_t[]){0, 0, 0, 0}, 1);
     tn_memstore_init(&n->store);
     n->cfg.handshakes_per_s = 1000;
     net_start_server(n);
@@ -111,6 +112,7 @@ struct net_client *net_add(struct net *n, unsigned i, unsigned families)
     k->used = true;
     k->at[0] = net_v4((uint8_t)(i + 1), 51820);
     k->at[1] = net_v6((uint8_t)(i + 1), 51820);
+    k->at[2] = tn_addr_stream((uint8_t[]){55, 2, 0, (uint8_t)(i + 1)}, 1000 + i);
     tn_rng_bytes(&n->rng, k->private_key, 32);
     must((tn_x25519_public(k->public_key, k->private_key)) == 0);
     fix_seed(seed, FIX_SEED_IDENTITY, i);
@@ -145,6 +147,14 @@ struct net_packet *net_send(struct net *n, bool to_server, uint8_t port, const s
     return p;
 }
 
+void net_stream(struct net *n, unsigned i, bool up)
+{
+    struct net_client *k = &n->client[i];
+
+    tn_coord_client_set_stream(&k->c, up ? &n->server_at[TN_FAMILY_STREAM] : NULL, n->now);
+    net_drain(n, k);
+}
+
 static void net_take_events(struct net_client *k)
 {
     struct tn_coord_event e;
@@ -169,7 +179,7 @@ void net_drain(struct net *n, struct net_client *k)
     while ((len = tn_coord_client_poll_out(&k->c, n->now, out, sizeof(out), &dst)) > 0) {
         k->sent++;
         k->sent_bytes += len;
-        net_send(n, true, 0, &k->at[tn_addr_is_v4(&dst) ? 0 : 1], &dst, out, len);
+        net_send(n, true, 0, &k->at[tn_addr_family(&dst)], &dst, out, len);
     }
     net_take_events(k);
 }
@@ -207,14 +217,14 @@ static void net_deliver(struct net *n, struct net_packet *p)
         count =
             tn_server_on_datagram(&n->server, got.port, &got.src, got.data, got.len, n->now, out);
         for (size_t i = 0; i < count; i++)
-            net_send(n, false, out[i].port, &n->server_at[tn_addr_is_v4(&out[i].dst) ? 0 : 1],
+            net_send(n, false, out[i].port, &n->server_at[tn_addr_family(&out[i].dst)],
                      &out[i].dst, out[i].data, out[i].len);
         return;
     }
     for (int i = 0; i < NET_CLIENTS; i++) {
         struct net_client *k = &n->client[i];
 
-        if (k->used && tn_addr_equal(&k->at[tn_addr_is_v4(&got.dst) ? 0 : 1], &got.dst))
+        if (k->used && tn_addr_equal(&k->at[tn_addr_family(&got.dst)], &got.dst))
             net_client_receive(n, k, &got);
     }
 }
@@ -363,7 +373,7 @@ int net_relay_buf(struct net *n, unsigned i, uint16_t channel, const struct tn_b
 
     err = tn_coord_client_push_relay(&k->c, channel, &b, &dst, n->now);
     if (!err)
-        net_send(n, true, 0, &k->at[tn_addr_is_v4(&dst) ? 0 : 1], &dst, tn_buf_data(&b), b.len);
+        net_send(n, true, 0, &k->at[tn_addr_family(&dst)], &dst, tn_buf_data(&b), b.len);
     return err;
 }
 

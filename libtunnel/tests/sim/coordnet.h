@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libtunnel/coord/client.h"
+#include "libtunnel/coord/client_stream.h"
 #include "libtunnel/coord/server.h"
 #include "memstore.h"
 
@@ -18,13 +18,13 @@
 #define NET_ROWS 24 /* a client's channels */
 #define NET_SESSIONS 32
 #define NET_BUCKETS 32
-#define NET_KINDS (TN_COORD_EV_CHECK_RESULT + 1)
+#define NET_KINDS (TN_COORD_EV_STREAM + 1)
 #define NET_EPOCH_S 1795000000u /* within the fixture's invites */
 
 struct net_client {
     struct tn_coord_client c;
     struct tn_relay_channel channel[NET_ROWS];
-    struct tn_addr at[2]; /* as the coordinator sees it, by family */
+    struct tn_addr at[TN_FAMILIES]; /* as the coordinator sees it, by family */
     uint8_t private_key[32], public_key[32], identity[32];
     bool used;
     unsigned seen[NET_KINDS]; /* events by kind */
@@ -52,7 +52,7 @@ struct net {
     uint64_t delay_us; /* one way */
     bool server_up;
     uint8_t server_private[32], server_public[32];
-    struct tn_addr server_at[2];
+    struct tn_addr server_at[TN_FAMILIES];
     struct tn_memstore store;
     struct tn_server server;
     struct tn_server_config cfg; /* keys, store and cards are set by net_start_server */
@@ -80,6 +80,8 @@ size_t net_card(const struct net *n, unsigned network, unsigned number, uint64_t
 struct net_client *net_add(struct net *n, unsigned i, unsigned families);
 struct net_packet *net_send(struct net *n, bool to_server, uint8_t port, const struct tn_addr *src,
                             const struct tn_addr *dst, const uint8_t *data, size_t len);
+/* Client i has a stream to the coordinator, or has none any more. */
+void net_stream(struct net *n, unsigned i, bool up);
 /* Pulls a client dry. */
 void net_drain(struct net *n, struct net_client *k);
 void net_advance(struct net *n, uint64_t to_us);

@@ -138,6 +138,26 @@ static void the_wire_form_is_18_bytes_and_round_trips(void **state)
     assert_true(tn_addr_equal(&a, &b));
 }
 
+static void a_stream_is_a_family_of_its_own_and_never_probed(void **state)
+{
+    uint8_t share[4] = {192, 0, 2, 1}, other[4] = {192, 0, 2, 2};
+    struct tn_addr a = tn_addr_stream(share, 7), b = tn_addr_stream(share, 8);
+    struct tn_addr c = tn_addr_stream(other, 7);
+    struct tn_addr v4_addr = v4(1, 0, 0, 0, 443), v6_addr = v6("01000001000000000000000000000001", 443);
+
+    (void)state;
+    assert_true(tn_addr_is_stream(&a));
+    assert_false(tn_addr_is_zero(&a));
+    assert_false(tn_addr_is_probeable(&a));
+    assert_int_equal(tn_addr_family(&a), TN_FAMILY_STREAM);
+    assert_false(tn_addr_equal(&a, &b));
+    assert_memory_equal(a.ip, b.ip, 8);
+    assert_memory_not_equal(a.ip, c.ip, 8);
+    assert_int_equal(tn_addr_family(&v4_addr), TN_FAMILY_V4);
+    assert_int_equal(tn_addr_family(&v6_addr), TN_FAMILY_V6);
+    assert_false(tn_addr_is_stream(&v6_addr));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +167,7 @@ int main(void)
         cmocka_unit_test(addresses_that_no_peer_can_own_are_refused),
         cmocka_unit_test(ports_of_services_that_answer_strangers_are_refused),
         cmocka_unit_test(private_ranges_end_where_the_rfcs_say),
+        cmocka_unit_test(a_stream_is_a_family_of_its_own_and_never_probed),
         cmocka_unit_test(the_wire_form_is_18_bytes_and_round_trips),
     };
 
