@@ -83,12 +83,19 @@ struct nl_route {
     uint32_t table;
     uint32_t ifindex; /* 0: none (unreachable, several next hops) */
     char ifname[16];
+    uint32_t metric;
+    struct tn_addr gateway; /* all zero: none, or of the other family */
 };
 #define NL_PROTOCOL 116
 /* Calls back with each unicast or unreachable route of both families, whatever its table; the
  * kernel's own local and broadcast entries are left out. The callback must not use `n`. */
 TN_MUST_CHECK int nl_route_each(struct nl *n, void (*cb)(void *ctx, const struct nl_route *r),
                                 void *ctx);
+
+/* The default gateway of a family: of the main table's default routes the one with the lowest metric
+ * that has a gateway and does not lead through `skip_ifname` (may be NULL). -ENOENT: there is none. */
+TN_MUST_CHECK int nl_gateway(struct nl *n, bool v4, const char *skip_ifname, struct tn_addr *gateway,
+                             uint32_t *ifindex);
 
 /* ---- news ---- */
 

@@ -150,6 +150,9 @@ static void on_route(void *ctx, const struct nlmsghdr *h)
     r.ifindex = nl_attr_u32(attr[RTA_OIF]);
     if (!r.ifindex || !if_indextoname(r.ifindex, r.ifname))
         r.ifname[0] = 0;
+    r.metric = nl_attr_u32(attr[RTA_PRIORITY]);
+    if (!nl_attr_addr(attr[RTA_GATEWAY], body->rtm_family, &r.gateway))
+        memset(&r.gateway, 0, sizeof r.gateway);
     l->cb(l->ctx, &r);
 }
 
@@ -168,5 +171,41 @@ int nl_route_each(struct nl *n, void (*cb)(void *ctx, const struct nl_route *r),
         if (err)
             return err;
     }
+    return 0;
+}
+
+/* ---- the default gateway ---- */
+
+struct search {
+    bool v4, found;
+    const char *skip_ifname;
+    struct nl_route best;
+};
+
+static void consider(void *ctx, const struct nl_route *r)
+{
+    struct search *s = ctx;
+
+    if (r->v4 != s->v4 || r->bits || r->type != RTN_UNICAST || r->table != RT_TABLE_MAIN ||
+        !r->ifindex || tn_addr_is_zero(&r->gateway) ||
+        (s->skip_ifname && strcmp(r->ifname, s->skip_ifname) == 0) ||
+        (s->found && r->metric >= s->best.metric))
+        return;
+    s->found = true;
+    s->best = *r;
+}
+
+int nl_gateway(struct nl *n, bool v4, const char *skip_ifname, struct tn_addr *gateway,
+               uint32_t *ifindex)
+{
+    struct search s = {.v4 = v4, .skip_ifname = skip_ifname};
+    int err = nl_route_each(n, consider, &s);
+
+    if (err)
+        return err;
+    if (!s.found)
+        return -ENOENT;
+    *gateway = s.best.gateway;
+    *ifindex = s.best.ifindex;
     return 0;
 }

@@ -33,6 +33,8 @@ const char options_help[] =
     "                       0: never)\n"
     "      --proxy URL      HTTP proxy for that, http://HOST:PORT; none: not even $https_proxy\n"
     "      --proxy-auth FILE  its USER:PASSWORD, in a file that nobody else may read\n"
+    "      --portmap on|off ask the gateway to map the port, with --state (default: what\n"
+    "                       tundctl create or join was told, which is on by default)\n"
     "      --log-level L    silent, error, warn, info, debug or trace (default info)\n"
     "      --version        print the version\n"
     "  -h, --help           print this\n"
@@ -49,7 +51,7 @@ const char options_help[] =
 
 enum {
     OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_THREADS, OPT_TLS_PORT, OPT_PROXY, OPT_PROXY_AUTH,
-    OPT_LOG_LEVEL, OPT_VERSION
+    OPT_LOG_LEVEL, OPT_PORTMAP, OPT_VERSION
 };
 
 static const struct option long_options[] = {
@@ -62,6 +64,7 @@ static const struct option long_options[] = {
     {"tls-port", required_argument, NULL, OPT_TLS_PORT},
     {"proxy", required_argument, NULL, OPT_PROXY},
     {"proxy-auth", required_argument, NULL, OPT_PROXY_AUTH},
+    {"portmap", required_argument, NULL, OPT_PORTMAP},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -101,6 +104,15 @@ static bool number(const char *text, uint32_t min, uint32_t max, uint32_t *out)
         return false;
     *out = (uint32_t)v;
     return true;
+}
+
+static enum options_result take_portmap(struct parse *p, const char *arg)
+{
+    if (strcmp(arg, "on") && strcmp(arg, "off"))
+        return bad(p, "--portmap wants on or off");
+    p->out->portmap = !strcmp(arg, "on");
+    p->out->portmap_given = true;
+    return OPTIONS_RUN;
 }
 
 static enum options_result take(struct parse *p, int opt, const char *arg)
@@ -153,6 +165,8 @@ static enum options_result take(struct parse *p, int opt, const char *arg)
         if (!log_level_parse(arg, &p->out->log_level))
             return bad(p, "--log-level wants silent, error, warn, info, debug or trace");
         return OPTIONS_RUN;
+    case OPT_PORTMAP:
+        return take_portmap(p, arg);
     case OPT_VERSION:
         return OPTIONS_VERSION;
     case 'h':
@@ -218,6 +232,8 @@ enum options_result options_parse(int argc, char **argv, struct tund_options *ou
         if (r != OPTIONS_RUN)
             return r;
     }
+    if (out->portmap_given && !out->state_dir)
+        return bad(&p, "--portmap is for overlay nodes: it goes with --state");
     if (optind == argc)
         return bad(&p, "which interface? for example: tund wg0 (see tund --help)");
     if (optind + 1 < argc)

@@ -32,6 +32,7 @@ struct tund_options {
     bool proxy_is_environments; /* the user may not even know of it */
     enum log_level log_level;
     bool foreground;
+    bool portmap, portmap_given; /* overlay only; what the state says is the default */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };

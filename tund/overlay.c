@@ -113,6 +113,7 @@ static int start(void *ctx, struct tund *t)
     if (err)
         return tund_fail(t, err, "%s", why.text);
     overlay_set_candidates(o);
+    overlay_portmap_start(o);
     overlay_coord_begin(o);
     err = overlay_ctl_open(o, &why);
     if (err)
@@ -177,6 +178,7 @@ static void on_coord(struct overlay *o, const struct tn_event *ev)
         else
             log_info("coordinator %s: connected, it sees us as %s", o->self.coordinator.host,
                      addr_text(&ev->addr, text));
+        overlay_portmap_observed(o, &ev->addr);
         overlay_coord_changed(o, COORD_CONNECTED);
     } else if (ev->kind == TN_EV_COORD_DOWN) {
         log_warn("coordinator %s: no answer; direct tunnels go on", o->self.coordinator.host);
@@ -189,7 +191,7 @@ static void on_coord(struct overlay *o, const struct tn_event *ev)
 }
 
 /* A port that a gateway says it has mapped, and has not, is worth a warning; what a NAT does is not. */
-static void on_reach(const struct tn_event *ev)
+static void on_reach(struct overlay *o, const struct tn_event *ev)
 {
     char text[ADDR_TEXT_LEN];
     bool mapped = ev->token == TN_CAND_MAPPED;
@@ -201,6 +203,7 @@ static void on_reach(const struct tn_event *ev)
     else
         log_info("our %s address %s is %s to unsolicited packets",
                  tn_cand_origin_name((uint8_t)ev->token), text, tn_reach_verdict_name(ev->status));
+    overlay_portmap_on_reach(o, ev);
 }
 
 static void on_event(void *ctx, const struct tn_event *ev)
@@ -239,7 +242,7 @@ static void on_event(void *ctx, const struct tn_event *ev)
         overlay_on_updated(o, ev->status);
         break;
     case TN_EV_REACH:
-        on_reach(ev);
+        on_reach(o, ev);
         overlay_nat_tell(o);
         break;
     case TN_EV_DIALLED:
@@ -257,6 +260,7 @@ static void on_network_change(void *ctx)
     struct overlay *o = ctx;
 
     overlay_set_candidates(o);
+    overlay_portmap_network_changed(o);
     overlay_resolve(o);
     overlay_nat_begin(o);
     overlay_stream_on_change(o);
@@ -302,6 +306,7 @@ static void on_stop(void *ctx)
     overlay_resolve_stop(o);
     overlay_nat_stop(o);
     overlay_ctl_close(o);
+    overlay_portmap_stop(o);
     overlay_net_stop(o);
     if (o->timers_open) {
         if (!o->left)

@@ -150,7 +150,7 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
     f.lying = find_lie(o, lie);
     list = candidates_json(o, peer, &info, &f.tally, now);
     explain_reason(&f, why);
-    return json_pack("{s:i,s:o,s:s,s:{s:o,s:o,s:s,s:s},s:o,s:o}",
+    return json_pack("{s:i,s:o,s:s,s:{s:o,s:o,s:s,s:s},s:o,s:o,s:o}",
                      "version", 1,
                      "peer", overlay_peer_json(o, m, peer, now),
                      "reason", why,
@@ -159,6 +159,7 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
                      "peer", nat_json(&f.peer),
                      "pair", tn_nat_pair_name(tn_nat_pair(&f.own, &f.peer)),
                      "words", explain_pair(&f),
+                     "portmap", overlay_portmap_json(o),
                      "advice", advice_json(&f),
                      "candidates", list);
 }

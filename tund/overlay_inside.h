@@ -5,6 +5,7 @@
  *   overlay_net.c     own addresses and routes, and the host's addresses as candidates
  *   overlay_coord.c   the coordinator's name becomes addresses
  *   overlay_stream.c  the coordinator by TLS, where UDP is blocked
+ *   overlay_portmap.c ports mapped at the gateway: ours, and those of `tundctl portmap`
  *   overlay_verbs.c   requests from the control socket
  *   overlay_report.c  status and peers as JSON
  *   overlay_explain.c explain as JSON
@@ -19,6 +20,7 @@
 
 #include "ctl.h"
 #include "daemon.h"
+#include "gateway/driver.h"
 #include "netcheck.h"
 #include "overlay.h"
 #include "prefix.h"
@@ -70,6 +72,28 @@ struct overlay_life {
     bool dialled; /* the coordinator says that it has sent the knock */
 };
 
+/* What a connection of `tundctl portmap` waits for. */
+enum overlay_portmap_verb {
+    OVERLAY_PORTMAP_ADD,
+    OVERLAY_PORTMAP_DEL,   /* a mapping of ours */
+    OVERLAY_PORTMAP_LIST,
+    OVERLAY_PORTMAP_UNMAP, /* an entry of the gateway's table */
+};
+#define OVERLAY_PORTMAP_WAITS 4
+struct overlay_portmap_wait {
+    struct ctl_conn *conn; /* NULL: a free row */
+    enum overlay_portmap_verb verb;
+    uint32_t id; /* ADD and DEL: the mapping */
+};
+struct overlay_portmap {
+    struct portmap *p; /* NULL: switched off */
+    uint32_t own[GATEWAY_FAMILIES]; /* numbers of the mappings of our own UDP port */
+    struct overlay_portmap_wait wait[OVERLAY_PORTMAP_WAITS];
+    uint8_t said_state, said_why; /* as last logged */
+    struct tn_addr said_external;
+    struct tn_addr offered; /* the candidate that the node has; all zero: none */
+};
+
 struct overlay {
     struct tund *t; /* NULL before configure and after stop */
     struct state state;
@@ -97,6 +121,8 @@ struct overlay {
     struct overlay_nat nat;
     struct overlay_life life;
     struct overlay_stream *stream; /* NULL: never TLS */
+    struct overlay_portmap portmap;
+
     struct ctl *ctl;
     struct overlay_ping *pings;
     uint32_t next_token;
@@ -144,6 +170,19 @@ void overlay_stream_send(struct overlay *o, const uint8_t *data, size_t len);
 void overlay_stream_flush(struct overlay *o);
 /* Where the TLS connection in use leads, for people; NULL: there is none. */
 const char *overlay_stream_endpoint(const struct overlay *o);
+
+/* ---- overlay_portmap.c ---- */
+
+void overlay_portmap_start(struct overlay *o); /* unless it is switched off; logs what fails */
+void overlay_portmap_stop(struct overlay *o);  /* mappings are deleted while the loop runs out */
+void overlay_portmap_network_changed(struct overlay *o);
+/* Our outside address and port at the gateway; false: none is held. */
+bool overlay_portmap_candidate(const struct overlay *o, struct tn_addr *out);
+void overlay_portmap_on_reach(struct overlay *o, const struct tn_event *ev);
+void overlay_portmap_observed(struct overlay *o, const struct tn_addr *observed);
+json_t *overlay_portmap_json(const struct overlay *o);
+void overlay_portmap_verb(struct overlay *o, struct ctl_conn *c, json_t *request);
+bool overlay_portmap_on_close(struct overlay *o, const struct ctl_conn *c); /* true: it was one of ours */
 
 /* ---- overlay_verbs.c ---- */
 

@@ -178,6 +178,7 @@ void overlay_set_candidates(struct overlay *o)
     struct tn_cand_wire v4[TN_CANDLIST_SEND_MAX], v6[TN_CANDLIST_SEND_MAX];
     struct tn_cand_wire list[TN_CANDLIST_SEND_MAX];
     struct nl_addr found[HOST_ADDRS_MAX];
+    struct tn_addr mapped;
     uint32_t count, count4 = 0, count6 = 0;
     int err = nl_addr_list(&o->t->nl, o->t->ifname, found, HOST_ADDRS_MAX, &count);
 
@@ -185,6 +186,8 @@ void overlay_set_candidates(struct overlay *o)
         log_warn("cannot read this host's addresses: %s", strerror(-err));
         return;
     }
+    if (overlay_portmap_candidate(o, &mapped) && is_candidate(o, &mapped))
+        v4[count4++] = (struct tn_cand_wire){.origin = TN_CAND_MAPPED, .addr = mapped};
     for (uint32_t i = 0; i < count; i++) {
         struct tn_cand_wire c = {.origin = TN_CAND_HOST, .addr = found[i].addr};
 

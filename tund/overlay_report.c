@@ -175,6 +175,7 @@ json_t *overlay_status_json(const struct overlay *o)
     struct tn_coord_info info;
 
     tn_node_coord_info(o->t->node, &info);
-    return json_pack("{s:o,s:o,s:o}", "self", self_json(o, &info), "coordinator",
-                     overlay_coord_json(o), "peers", overlay_peers_json(o));
+    return json_pack("{s:o,s:o,s:o,s:o}", "self", self_json(o, &info), "coordinator",
+                     overlay_coord_json(o), "portmap", overlay_portmap_json(o), "peers",
+                     overlay_peers_json(o));
 }

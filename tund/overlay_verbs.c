@@ -3,10 +3,11 @@
  *
  *   watch   an event for each change of the coordinator's state, until the client goes
  *   ping    overlay_ping.c
+ *   portmap overlay_portmap.c
  *   leave   answered when the coordinator has the card that says "left"
  *
- * What a stream is, is told by the connection's user pointer: a ping, or the
- * address of o->watchers, of o->leaving or of o->nat (who waits for a check). */
+ * What a stream is, is told by the connection's user pointer: a ping, a row
+ * of o->portmap.wait, or the address of o->watchers, of o->leaving or of o->nat (who waits for a check). */
 #include "overlay_inside.h"
 
 #include <errno.h>
@@ -218,6 +219,7 @@ static const struct {
     {"status", do_status}, {"peers", do_peers}, {"explain", do_explain}, {"ping", do_ping},
     {"watch", do_watch},   {"leave", do_leave}, {"down", do_down},       {"version", do_version},
     {"netcheck", do_netcheck},
+    {"portmap", overlay_portmap_verb},
 };
 
 static void on_request(void *ctx, struct ctl_conn *c, json_t *request)
@@ -245,7 +247,7 @@ static void on_close(void *ctx, struct ctl_conn *c)
         overlay_nat_on_close(o, c);
     else if (user == &o->leaving)
         o->leaving = NULL; /* it goes on; only nobody waits for the end */
-    else if (user)
+    else if (user && !overlay_portmap_on_close(o, c))
         overlay_ping_on_close(o, c);
 }
 

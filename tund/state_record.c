@@ -25,6 +25,10 @@
 #define RECORD_CHECK_LEN 32
 #define ROSTER_FILE_MAX (64u << 20)
 
+/* The first byte of a node's body. */
+#define FLAG_JOINED 1u
+#define FLAG_PORTMAP_OFF 2u
+
 enum record_kind { RECORD_NODE = 1, RECORD_OWNER, RECORD_STAMP };
 
 static const char *const record_file[] = {
@@ -118,7 +122,7 @@ int state_node_encode(const struct state_node *n, uint8_t *out, size_t cap, size
     if (tn_url_check(&n->coordinator) != 0 || strnlen(n->ifname, sizeof(n->ifname)) >= sizeof(n->ifname))
         return TN_EINVAL;
     begin(&w, RECORD_NODE, out, cap);
-    tn_write_u8(&w, n->joined ? 1 : 0);
+    tn_write_u8(&w, (uint8_t)((n->joined ? FLAG_JOINED : 0) | (n->portmap_off ? FLAG_PORTMAP_OFF : 0)));
     tn_write_bytes(&w, n->identity_seed, 32);
     tn_write_bytes(&w, n->wireguard_private, 32);
     tn_write_u16(&w, n->port);
@@ -137,14 +141,15 @@ int state_node_decode(struct state_node *n, const uint8_t *data, size_t len)
     struct tn_reader r;
     const uint8_t *card;
     size_t card_len;
-    uint8_t joined;
+    uint8_t flags;
     int err = unseal(&r, RECORD_NODE, data, len);
 
     if (err)
         return err;
     memset(&got, 0, sizeof(got));
-    joined = tn_read_u8(&r);
-    got.joined = joined == 1;
+    flags = tn_read_u8(&r);
+    got.joined = flags & FLAG_JOINED;
+    got.portmap_off = flags & FLAG_PORTMAP_OFF;
     tn_read_bytes(&r, got.identity_seed, 32);
     tn_read_bytes(&r, got.wireguard_private, 32);
     got.port = tn_read_u16(&r);
@@ -155,7 +160,7 @@ int state_node_decode(struct state_node *n, const uint8_t *data, size_t len)
     card_len = tn_read_u16(&r);
     card = tn_read_view(&r, card_len);
     err = TN_EINVAL;
-    if (joined > 1 || !tn_reader_done(&r) || tn_url_check(&got.coordinator) != 0)
+    if ((flags & ~(FLAG_JOINED | FLAG_PORTMAP_OFF)) || !tn_reader_done(&r) || tn_url_check(&got.coordinator) != 0)
         goto out;
     err = tn_card_decode(&got.card, card, card_len);
     if (err)

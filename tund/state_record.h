@@ -24,6 +24,7 @@ struct state_node {
     char ifname[STATE_IFNAME_SIZE];
     uint16_t port; /* UDP */
     bool joined;   /* the coordinator has taken the card */
+    bool portmap_off; /* gateways are not asked to map our port */
 };
 
 /* File "owner", on the machine that made the network only; the daemon never reads it. Secret. */

@@ -19,13 +19,14 @@ static const struct verb {
     const char *note;    /* behind them, or NULL */
     const char *example;
 } verbs[] = {
-    {"create", "NAME", ARG_COORDINATOR | ARG_NAME | ARG_PREFIX | ARG_IFNAME | ARG_PORT, tundctl_create,
+    {"create", "NAME", ARG_COORDINATOR | ARG_NAME | ARG_PREFIX | ARG_IFNAME | ARG_PORT | ARG_PORTMAP, tundctl_create,
      "make a network, and this machine its first member",
      "      --coordinator URL  tund://HOST:PORT/KEY, as tund-coord prints it\n"
      "      --name NODE        this machine's name in the network\n"
      "      --prefix P         private IPv4 prefix of the network (default: a free /20)\n"
      "      --ifname NAME      interface (default: tund0, or the next that is free)\n"
-     "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n",
+     "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n"
+     "      --portmap on|off   ask the home's gateway to map that port (default: on)\n",
      NULL, "sudo tundctl create home --coordinator tund://coord.example.net:3478/KEY --name nas"},
     {"invite", NULL, ARG_NAME | ARG_DEVICE | ARG_EXPIRES | ARG_OUT | ARG_FORCE, tundctl_invite,
      "print a line that makes one more machine a member, once",
@@ -36,10 +37,11 @@ static const struct verb {
      "                         for the file tund_config.h in it\n"
      "      --force            with --device: in place of the file that is there\n",
      NULL, "sudo tundctl invite --name laptop > invite"},
-    {"join", "FILE", ARG_IFNAME | ARG_PORT, tundctl_join,
+    {"join", "FILE", ARG_IFNAME | ARG_PORT | ARG_PORTMAP, tundctl_join,
      "become a member by an invite, from a file or - (standard input)",
      "      --ifname NAME      interface (default: tund0, or the next that is free)\n"
-     "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n",
+     "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n"
+     "      --portmap on|off   ask the home's gateway to map that port (default: on)\n",
      NULL, "sudo tundctl join invite"},
     {"leave", NULL, ARG_FORCE, tundctl_leave, "leave the network, and forget its keys",
      "      --force            also without the coordinator, or with the network's own key\n",
@@ -68,6 +70,14 @@ static const struct verb {
      "      --json             as one JSON object\n"
      "      --coordinator URL  check the way to that one, without the daemon\n",
      "\nExit code: 0 only if UDP gets through; 4 if none does.\n", "tundctl netcheck"},
+    {"portmap", "[list | add PORT/udp | del PORT/udp]", ARG_JSON | ARG_EXTERNAL | ARG_BY | ARG_SECOND,
+     tundctl_portmap, "ports of this machine that the home's gateway maps to the internet",
+     "      --external PORT    add: the outside port that you would like (default: the same)\n"
+     "      --by PROTOCOL      add: by pcp, natpmp or upnp alone (default: whichever works)\n"
+     "      --json             as one JSON object\n",
+     "\nA mapping that was added is renewed while the daemon runs, and removed when it stops. With\n"
+     "del, a port that is none of ours is removed from the gateway's UPnP table.\n",
+     "sudo tundctl portmap add 8080/tcp --external 80"},
     {"version", NULL, ARG_JSON, tundctl_version, "of this program, and of the daemon that runs",
      "      --json             as one JSON object\n", NULL, "tundctl version"},
 };
@@ -102,7 +112,8 @@ static void print_overview(FILE *to)
 {
     fputs("Usage: tundctl VERB [OPTION]...\n\n", to);
     for (size_t i = 0; i < VERB_COUNT; i++)
-        fprintf(to, "  %-8s %-5s  %s\n", verbs[i].name, verbs[i].word ? verbs[i].word : "",
+        fprintf(to, "  %-8s %-5s  %s\n", verbs[i].name,
+                verbs[i].word && verbs[i].word[0] != '[' ? verbs[i].word : "",
                 verbs[i].line);
     fputs("\nEvery verb takes --help, and --state DIR (default /var/lib/tund): which instance.\n"
           "PEER is a member's name, the beginning of its node id, or its overlay address.\n\n"

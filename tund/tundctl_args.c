@@ -29,6 +29,9 @@ static const struct option long_options[] = {
     {"interval", required_argument, NULL, ARG_INTERVAL},
     {"until-direct", no_argument, NULL, ARG_UNTIL_DIRECT},
     {"force", no_argument, NULL, ARG_FORCE},
+    {"portmap", required_argument, NULL, ARG_PORTMAP},
+    {"external", required_argument, NULL, ARG_EXTERNAL},
+    {"by", required_argument, NULL, ARG_BY},
     {NULL, 0, NULL, 0},
 };
 
@@ -129,6 +132,11 @@ static int take_number(enum args_option o, struct args *a, const char *arg, stru
             return why_set(w, -EINVAL, "--port wants a UDP port, 1 to 65535");
         a->port = (uint16_t)v;
         return 0;
+    case ARG_EXTERNAL:
+        if (!number(arg, 1, UINT16_MAX, &v))
+            return why_set(w, -EINVAL, "--external wants a port, 1 to 65535");
+        a->external = (uint16_t)v;
+        return 0;
     case ARG_COUNT:
         if (!number(arg, 1, PING_COUNT_MAX, &a->count))
             return why_set(w, -EINVAL, "-c wants a number from 1 to %u", PING_COUNT_MAX);
@@ -149,6 +157,20 @@ static int take_number(enum args_option o, struct args *a, const char *arg, stru
     }
 }
 
+static int take_choice(enum args_option o, struct args *a, const char *arg, struct why *w)
+{
+    if (o == ARG_PORTMAP) {
+        if (strcmp(arg, "on") != 0 && strcmp(arg, "off") != 0)
+            return why_set(w, -EINVAL, "--portmap wants on or off");
+        a->portmap = strcmp(arg, "on") == 0;
+        return 0;
+    }
+    if (strcmp(arg, "pcp") != 0 && strcmp(arg, "natpmp") != 0 && strcmp(arg, "upnp") != 0)
+        return why_set(w, -EINVAL, "--by wants pcp, natpmp or upnp");
+    a->by = arg;
+    return 0;
+}
+
 static int take(enum args_option o, struct args *a, const char *arg, struct why *w)
 {
     a->given |= o;
@@ -167,7 +189,11 @@ static int take(enum args_option o, struct args *a, const char *arg, struct why 
         return take_text(&a->ifname, arg, "--ifname", w);
     case ARG_OUT:
         return take_text(&a->out, arg, "--out", w);
+    case ARG_PORTMAP:
+    case ARG_BY:
+        return take_choice(o, a, arg, w);
     case ARG_PORT:
+    case ARG_EXTERNAL:
     case ARG_EXPIRES:
     case ARG_COUNT:
     case ARG_SIZE:
@@ -177,6 +203,7 @@ static int take(enum args_option o, struct args *a, const char *arg, struct why 
     case ARG_HELP:
     case ARG_UNTIL_DIRECT:
     case ARG_FORCE:
+    case ARG_SECOND:
         break;
     }
     return 0;
@@ -259,9 +286,11 @@ int args_parse_verb(int argc, char **argv, unsigned takes, const char *word, str
         return 0;
     if (optind < argc)
         a->word = argv[optind++];
+    if (takes & ARG_SECOND && optind < argc)
+        a->second = argv[optind++];
     if (a->word && !word)
         return why_set(w, -EINVAL, "tundctl %s takes no \"%.60s\"", argv[0], a->word);
-    if (!a->word && word)
+    if (!a->word && word && !(takes & ARG_SECOND))
         return why_set(w, -EINVAL, "%s is missing (see tundctl %s --help)", word, argv[0]);
     if (optind < argc)
         return why_set(w, -EINVAL, "\"%.60s\" is too much (see tundctl %s --help)", argv[optind],

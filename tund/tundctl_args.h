@@ -26,6 +26,10 @@ enum args_option {
     ARG_UNTIL_DIRECT = 1u << 13,
     ARG_FORCE = 1u << 14,
     ARG_DEVICE = 1u << 15,
+    ARG_PORTMAP = 1u << 16,
+    ARG_EXTERNAL = 1u << 17,
+    ARG_BY = 1u << 18,
+    ARG_SECOND = 1u << 19, /* no option: a second word may follow the first, and both may be missing */
 };
 #define ARG_ALWAYS (ARG_STATE | ARG_HELP)
 
@@ -34,9 +38,12 @@ struct args {
     const char *state_dir; /* never NULL */
     const char *coordinator, *name, *device, *prefix, *ifname, *out;
     const char *word; /* what stands without an option; NULL: nothing */
+    const char *second; /* with ARG_SECOND: the word behind it */
+    const char *by;
+    bool portmap;
     uint64_t expires_s;
     uint32_t count, size, interval_ms;
-    uint16_t port;
+    uint16_t port, external;
 };
 
 /* Options before the verb (--state, --help, --version); *verb_at is where the verb stands in argv, or

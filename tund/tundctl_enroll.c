@@ -103,6 +103,7 @@ static int finish_node(const struct args *a, struct state_node *node, struct why
 {
     int err = choose_ifname(a, node->ifname, w);
 
+    node->portmap_off = a->given & ARG_PORTMAP && !a->portmap;
     return err ? err : choose_port(a, &node->port, w);
 }
 

@@ -66,6 +66,7 @@ static void print_explain(const json_t *e)
     printf("NATs: %s\n", show_text(nats, "words", text, sizeof(text)));
     print_nat(nats, "own", "here");
     print_nat(nats, "peer", name);
+    portmap_print_own(json_object_get(e, "portmap"));
     if (json_array_size(advice))
         puts("\nTo make it better:");
     json_array_foreach(advice, i, item)

@@ -235,6 +235,7 @@ int tundctl_status(const struct args *a)
         self = json_object_get(status, "self");
         print_self(self);
         print_coordinator(json_object_get(status, "coordinator"), self);
+        portmap_print_own(json_object_get(status, "portmap"));
         print_reach(self);
         putchar('\n');
         print_peers(json_object_get(status, "peers"));

@@ -23,4 +23,7 @@ int show_ask_slow(const struct args *a, json_t *request, const char *key, int ti
 /* As one line of JSON; returns the exit code. */
 int show_json(const json_t *value);
 
+/* What is held at the gateway for this node's own port, in a line. In tundctl_portmap.c. */
+void portmap_print_own(const json_t *portmap);
+
 #endif

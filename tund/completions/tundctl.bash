@@ -7,7 +7,7 @@ _tundctl_peers() {
 
 _tundctl() {
     local cur prev verb='' state='' i
-    local verbs='create invite join leave up down status peers ping explain netcheck version'
+    local verbs='create invite join leave up down status peers ping explain netcheck portmap version'
     COMPREPLY=()
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -30,7 +30,15 @@ _tundctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    --coordinator | --name | --device | --prefix | --ifname | --port | --expires | --count | -c | --size | -s | --interval | -i)
+    --portmap)
+        mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur")
+        return
+        ;;
+    --by)
+        mapfile -t COMPREPLY < <(compgen -W 'pcp natpmp upnp' -- "$cur")
+        return
+        ;;
+    --coordinator | --name | --device | --prefix | --ifname | --port | --external | --expires | --count | -c | --size | -s | --interval | -i)
         return
         ;;
     esac
@@ -41,9 +49,10 @@ _tundctl() {
         mapfile -t COMPREPLY < <(compgen -W "$verbs $options --version" -- "$cur")
         return
         ;;
-    create) options+=' --coordinator --name --prefix --ifname --port' ;;
+    create) options+=' --coordinator --name --prefix --ifname --port --portmap' ;;
     invite) options+=' --name --device --expires --out --force' ;;
-    join) options+=' --ifname --port' ;;
+    join) options+=' --ifname --port --portmap' ;;
+    portmap) options+=' --json --external --by' ;;
     leave) options+=' --force' ;;
     status | peers | explain | version) options+=' --json' ;;
     netcheck) options+=' --json --coordinator' ;;
@@ -57,6 +66,7 @@ _tundctl() {
     ping | explain)
         mapfile -t COMPREPLY < <(compgen -W "$(_tundctl_peers "${COMP_WORDS[0]}" "$state")" -- "$cur")
         ;;
+    portmap) [[ $prev != portmap ]] || mapfile -t COMPREPLY < <(compgen -W 'list add del' -- "$cur") ;;
     join) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac
 }

@@ -272,6 +272,64 @@ static void without_the_tun_the_backstop_decides_and_not_the_default_route(void 
     assert_int_equal(nl_backstop_del(&nl, &prefix, 16), 0);
 }
 
+struct gateway_route {
+    uint32_t metric;
+    struct tn_addr gateway;
+    uint32_t ifindex;
+    uint8_t table;
+};
+
+static int add_default_via(const struct gateway_route *g)
+{
+    struct rtmsg body = {.rtm_family = AF_INET,
+                         .rtm_table = g->table,
+                         .rtm_protocol = RTPROT_STATIC,
+                         .rtm_type = RTN_UNICAST};
+    struct nl_msg m;
+
+    nl_msg_init(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &body, sizeof body);
+    nl_msg_attr_u32(&m, RTA_OIF, g->ifindex);
+    nl_msg_attr_u32(&m, RTA_PRIORITY, g->metric);
+    if (g->gateway.ip[15])
+        nl_msg_attr(&m, RTA_GATEWAY, g->gateway.ip + 12, 4);
+    return nl_call(&nl, &m);
+}
+
+static void on_link(const char *ifname, struct tn_addr own)
+{
+    struct tn_addr prefix = own;
+
+    assert_int_equal(nl_addr_add(&nl, ifname, &own, 24), 0);
+    prefix.ip[15] = 0;
+    assert_int_equal(nl_route_add(&nl, ifname, &prefix, 24, NULL, 0, 0), 0);
+}
+
+static void the_default_gateway_is_that_of_the_best_default_route(void **state)
+{
+    uint32_t host0 = nl_link_index("host0"), tn0 = nl_link_index("tn0"), ifindex = 0;
+    const struct gateway_route routes[] = {
+        {200, v4(192, 168, 1, 254), host0, RT_TABLE_MAIN},
+        {100, v4(192, 168, 1, 1), host0, RT_TABLE_MAIN},
+        {50, v4(192, 168, 1, 99), host0, 100}, /* of another table */
+        {20, v4(0, 0, 0, 0), host0, RT_TABLE_MAIN}, /* without a gateway */
+        {10, v4(10, 0, 0, 1), tn0, RT_TABLE_MAIN}, /* through our own tunnel */
+    };
+    struct tn_addr got;
+
+    assert_int_equal(nl_gateway(&nl, true, "tn0", &got, &ifindex), -ENOENT);
+    assert_int_equal(nl_link_up(&nl, "tn0", 0), 0);
+    on_link("host0", v4(192, 168, 1, 2));
+    on_link("tn0", v4(10, 0, 0, 2));
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        assert_int_equal(add_default_via(&routes[i]), 0);
+    assert_int_equal(nl_gateway(&nl, true, "tn0", &got, &ifindex), 0);
+    assert_true(tn_addr_equal(&got, &routes[1].gateway));
+    assert_int_equal(ifindex, host0);
+    assert_int_equal(nl_gateway(&nl, true, NULL, &got, &ifindex), 0);
+    assert_int_equal(ifindex, tn0);
+    assert_int_equal(nl_gateway(&nl, false, "tn0", &got, &ifindex), -ENOENT);
+}
+
 static void too_long_a_prefix_is_refused(void **state)
 {
     struct tn_addr prefix = v4(10, 77, 0, 0);
@@ -372,6 +430,7 @@ int main(void)
         WITH_LINKS(a_tun_has_its_mtu_and_no_link_local_address),
         WITH_LINKS(routes_and_backstops_come_and_go_in_both_families),
         WITH_LINKS(without_the_tun_the_backstop_decides_and_not_the_default_route),
+        WITH_LINKS(the_default_gateway_is_that_of_the_best_default_route),
         WITH_LINKS(too_long_a_prefix_is_refused),
         WITH_LINKS(a_burst_of_changes_is_told_once_and_no_change_never),
         WITH_LINKS(a_carrier_that_came_back_is_news),

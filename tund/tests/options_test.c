@@ -105,12 +105,22 @@ static void wrong_usage_is_refused_with_a_sentence(void **state)
     static const char *const lines[] = {
         "", "wg0 wg1", "--port", "--port 65536 wg0", "--port -1 wg0", "--port 1x wg0", "--mtu 575 wg0",
         "--mtu 99999 wg0", "--peers 0 wg0", "--peers 65537 wg0", "--log-level loud wg0", "--nope wg0",
-        "-x wg0", "sixteen-letters-", "a/b", "a:b", "wg%d", ".", "..", "--state= wg0", "\xc3\xa4"};
+        "--portmap on wg0", "--portmap maybe --state d wg0", "--portmap", "-x wg0", "sixteen-letters-", "a/b", "a:b", "wg%d", ".", "..", "--state= wg0", "\xc3\xa4"};
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         if (parse(lines[i]) != OPTIONS_BAD || !why[0])
             fail_msg("\"%s\" was taken", lines[i]);
     }
+}
+
+static void port_mapping_is_the_states_choice_unless_given(void **state)
+{
+    assert_int_equal(parse("--state d wg0"), OPTIONS_RUN);
+    assert_false(opt.portmap_given);
+    assert_int_equal(parse("--state d --portmap off wg0"), OPTIONS_RUN);
+    assert_true(opt.portmap_given && !opt.portmap);
+    assert_int_equal(parse("--portmap on wg0 --state d"), OPTIONS_RUN);
+    assert_true(opt.portmap_given && opt.portmap);
 }
 
 static void after_two_dashes_comes_the_name(void **state)
@@ -148,6 +158,7 @@ int main(void)
         cmocka_unit_test_setup(a_proxy_is_named_or_the_environments_or_none, clean_environment),
         cmocka_unit_test_setup(the_environment_counts_as_wireguard_go_has_it, clean_environment),
         cmocka_unit_test_setup(wrong_usage_is_refused_with_a_sentence, clean_environment),
+        cmocka_unit_test_setup(port_mapping_is_the_states_choice_unless_given, clean_environment),
         cmocka_unit_test_setup(after_two_dashes_comes_the_name, clean_environment),
         cmocka_unit_test_setup(help_and_version_need_no_name, clean_environment),
         cmocka_unit_test_setup(very_many_arguments_are_refused, clean_environment),

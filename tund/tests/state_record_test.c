@@ -92,6 +92,11 @@ static void a_node_is_read_back_as_it_was(void **state)
     assert_string_equal(back.ifname, "tund0");
     assert_int_equal(back.port, 61234);
     assert_true(back.joined);
+    assert_false(back.portmap_off); /* also for what was written before there was such a thing */
+    f->node.portmap_off = true;
+    assert_int_equal(state_node_encode(&f->node, buf, sizeof(buf), &len), 0);
+    assert_int_equal(state_node_decode(&back, buf, len), 0);
+    assert_true(back.joined && back.portmap_off);
     assert_true(tn_card_equal(&back.card, &f->node.card));
 }
 

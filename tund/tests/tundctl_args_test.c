@@ -81,6 +81,27 @@ static void what_a_verb_does_not_take_is_refused(void **state)
     assert_non_null(strstr(why.text, "\"b\" is too much"));
 }
 
+static void a_verb_may_take_two_words_or_none(void **state)
+{
+    unsigned takes = ARG_SECOND | ARG_EXTERNAL | ARG_BY;
+    struct args a = {0};
+    struct why why;
+
+    assert_int_equal(verb(LINE("portmap"), takes, "[...]", &a, &why), 0);
+    assert_null(a.word);
+    assert_int_equal(verb(LINE("portmap", "add", "--external", "80", "8080/tcp", "--by", "pcp"), takes,
+                          "[...]", &a, &why), 0);
+    assert_string_equal(a.word, "add");
+    assert_string_equal(a.second, "8080/tcp");
+    assert_int_equal(a.external, 80);
+    assert_string_equal(a.by, "pcp");
+    assert_int_equal(verb(LINE("portmap", "add", "1", "2"), takes, "[...]", &a, &why), -EINVAL);
+    assert_non_null(strstr(why.text, "\"2\" is too much"));
+    a = (struct args){0};
+    assert_int_equal(verb(LINE("create", "--portmap", "off"), ARG_PORTMAP, NULL, &a, &why), 0);
+    assert_false(a.portmap);
+}
+
 static void help_asks_for_nothing_else(void **state)
 {
     struct args a = {0};
@@ -103,7 +124,8 @@ static void numbers_out_of_range_are_refused(void **state)
         {"-s", "31"}, {"-s", "70000"}, {"-i", "0"}, {"-i", "0.009"}, {"-i", "1.2345"}, {"-i", "-1"},
         {"-i", "."}, {"-i", "3601"}, {"-i", "1s"}, {"--expires", "0d"}, {"--expires", "59s"},
         {"--expires", "367d"}, {"--expires", "7w"}, {"--expires", "7dd"}, {"--expires", "d"},
-        {"--expires", "99999999999d"}, {"--expires", "-7d"},
+        {"--portmap", "yes"}, {"--portmap", ""}, {"--external", "0"}, {"--external", "65536"},
+        {"--by", "magic"}, {"--by", ""}, {"--expires", "99999999999d"}, {"--expires", "-7d"},
     };
     struct why why;
 
@@ -136,6 +158,7 @@ int main(void)
         cmocka_unit_test(options_stand_before_or_behind_the_verb),
         cmocka_unit_test(a_ping_takes_its_numbers),
         cmocka_unit_test(what_a_verb_does_not_take_is_refused),
+        cmocka_unit_test(a_verb_may_take_two_words_or_none),
         cmocka_unit_test(help_asks_for_nothing_else),
         cmocka_unit_test(numbers_out_of_range_are_refused),
         cmocka_unit_test(times_are_read_in_their_units),
