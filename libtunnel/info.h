@@ -26,6 +26,9 @@ struct tn_peer_info {
     uint32_t member;           /* index for tn_node_member, or TN_NO_PEER for a plain peer */
     bool is_device;
     uint16_t mtu;              /* of IPv4 packets to it; IPv6 has 1280 where this is less */
+    uint32_t search_sent;      /* punches of ours to find its port, or for it to find ours */
+    uint32_t search_hits;      /* of its, that have found a socket of ours */
+    uint32_t searches;         /* that we have begun */
     struct tn_nat nat;         /* in front of it, as it says; all zero: it has not said */
     bool reachable;            /* false: the coordinator said unreachable, last time asked */
 };

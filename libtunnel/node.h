@@ -12,6 +12,7 @@
  *   node_overlay.c  membership and the coordinator's answers
  *   node_reach.c    which of our own addresses can be reached unasked
  *   node_nat.c      what our NAT does and what theirs do: told and heard
+ *   node_search.c   the search for a port that a NAT draws
  *   peer.h          one peer
  */
 #ifndef TN_NODE_H
@@ -111,6 +112,7 @@ struct tn_node {
     struct tn_coord_client coord;
     struct tn_reach reach;
     struct tn_nat nat; /* ours, as the program has measured it */
+    uint32_t search_budget; /* bytes of one search for a port; 0: none is made */
     struct tn_cand_wire own[TN_CANDLIST_MAX];
     uint8_t own_count;
 };
@@ -184,12 +186,19 @@ bool tn_reach_dialled(struct tn_node *n, const uint8_t *data, size_t len, struct
 
 /* node_nat.c */
 void tn_nat_on_session(struct tn_node *n, uint32_t peer); /* a new session with a member: it is to be told */
-void tn_nat_on_told(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m);
+void tn_nat_on_told(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m, struct tn_now now);
 bool tn_nat_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
 /* node_path.c: seals and counts a link message of our own for one way. */
 bool tn_path_send_link(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m,
                        const struct tn_way *way, struct tn_buf *b, struct tn_now now,
                        struct tn_route *route);
+
+/* node_search.c */
+void tn_search_on_punch(struct tn_node *n, uint32_t peer, struct tn_now now);
+void tn_search_tick(struct tn_node *n, uint32_t peer, struct tn_now now);
+uint64_t tn_search_next(const struct tn_peer *p);
+void tn_search_serve(struct tn_node *n, uint32_t peer, uint16_t port, struct tn_now now);
+bool tn_search_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
 
 /* node_out.c: a small message that is ready to go. Lost when the outbox is full. */
 void tn_out_push(struct tn_node *n, uint32_t peer, const struct tn_way *way, const uint8_t *msg,

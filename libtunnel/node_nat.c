@@ -27,23 +27,27 @@ void tn_nat_on_session(struct tn_node *n, uint32_t peer)
     want(n, peer);
 }
 
-void tn_nat_on_told(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m)
+void tn_nat_on_told(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m, struct tn_now now)
 {
     n->mem.peers[peer].nat = m->nat;
     want(n, peer);
+    if (m->search)
+        tn_search_serve(n, peer, m->port, now);
 }
 
 bool tn_nat_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
                  struct tn_route *route)
 {
     struct tn_peer *p = &n->mem.peers[peer];
-    struct tn_link_msg m = {.type = TN_LINK_NAT, .size = TN_LINK_MIN_LEN, .nat = n->nat};
+    struct tn_link_msg m = {.type = TN_LINK_NAT, .size = TN_LINK_MIN_LEN, .nat = n->nat,
+                            .search = p->search.tell, .port = p->search.port};
     struct tn_way way;
 
     p->wants &= ~TN_WANTS_NAT;
     if (!is_told(n, p) || !tn_keys_for_sending(&p->keys, now.us) || !tn_tx_way(n, peer, now, &way))
         return false; /* the next session asks again */
     p->nat_told = true;
+    p->search.tell = false;
     return tn_path_send_link(n, peer, &m, &way, b, now, route);
 }
 

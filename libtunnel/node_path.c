@@ -101,8 +101,10 @@ void tn_path_tick(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = member_at(n, peer);
 
-    if (p)
-        tn_paths_tick(p->paths, &now);
+    if (!p)
+        return;
+    tn_paths_tick(p->paths, &now);
+    tn_search_tick(n, peer, now);
 }
 
 void tn_path_on_authentic(struct tn_node *n, uint32_t peer, const struct tn_way *way, size_t len,
@@ -180,6 +182,7 @@ void tn_path_punch(struct tn_node *n, uint32_t peer, const struct tn_cand_wire *
     }
     tn_paths_offer(p->paths, outside, kept, n->own, n->own_count, &now);
     tn_paths_punch(p->paths, TN_MS(delay_ms), &now);
+    tn_search_on_punch(n, peer, now);
     tn_path_settle(n, peer, now);
 }
 
@@ -230,7 +233,7 @@ void tn_path_on_link(struct tn_node *n, uint32_t peer, const struct tn_way *way,
     else if (m.type == TN_LINK_PONG)
         on_pong(n, peer, way, &m, now);
     else
-        tn_nat_on_told(n, peer, &m);
+        tn_nat_on_told(n, peer, &m, now);
 }
 
 /* ---- link messages out ---- */
@@ -409,6 +412,9 @@ bool tn_node_peer_info(const struct tn_node *n, uint32_t peer, struct tn_peer_in
         .mtu = p->mtu,
         .reachable = p->reachable,
         .nat = p->nat,
+        .search_sent = p->search.sent,
+        .search_hits = p->search.hits,
+        .searches = p->search.tries,
     };
     memcpy(out->public_key, p->hs.remote_static, 32);
     memcpy(out->psk, p->hs.psk, 32);

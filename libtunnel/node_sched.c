@@ -73,6 +73,8 @@ void tn_sched_update(struct tn_node *n, uint32_t peer)
 
         if (paths && paths < at) /* 0: it waits to be polled, which the ready list sees to */
             at = paths;
+        if (tn_search_next(p) < at)
+            at = tn_search_next(p);
     }
     p->due_us = at;
     if (p->heap_at == TN_NO_PEER)

@@ -3,6 +3,7 @@
 #define TN_PEER_H
 
 #include "path/paths.h"
+#include "path/portsearch.h"
 #include "wg/cookie.h"
 #include "wg/keys.h"
 #include "wg/noise.h"
@@ -13,6 +14,7 @@
 #define TN_WANTS_KEEPALIVE TN_WISH_KEEPALIVE
 #define TN_WANTS_PATHS 0x100u   /* ask its paths for the next wish */
 #define TN_WANTS_PING 0x400u    /* the user's ping */
+#define TN_WANTS_SEARCH 0x1000u /* the next probe of a search for its port */
 #define TN_WANTS_NAT 0x800u     /* tell it what our NAT does */
 
 struct tn_user_ping {
@@ -21,6 +23,18 @@ struct tn_user_ping {
     uint64_t txid;
     uint64_t sent_us;
     bool unsent;
+};
+
+/* The search for a port between us and it: node_search.c. */
+struct tn_search {
+    uint64_t due_us;        /* hard end: when one may begin; 0: none waits */
+    uint64_t not_before_us; /* hard end: after one that failed */
+    uint64_t served_us;     /* other end: the last one */
+    uint32_t sent, hits;    /* punches of ours; those of its that came in by a socket of ours */
+    uint8_t tries, waits;
+    bool tell;              /* our sockets have sent, and it has not been told */
+    uint16_t port;          /* the outside port that they made last */
+    struct tn_portsearch probe;
 };
 
 struct tn_peer {
@@ -59,6 +73,7 @@ struct tn_peer {
     uint32_t time_to_direct_us;
     struct tn_nat nat; /* as it has told us; all zero: it has not */
     bool nat_told;     /* ours, in this session */
+    struct tn_search search;
     struct tn_paths *paths; /* its row of the array handed in; a plain peer's is never touched */
     struct tn_user_ping ping;
 };

@@ -140,6 +140,12 @@ TN_MUST_CHECK int tn_node_publish_card(struct tn_node *n, const struct tn_card *
                                        struct tn_now now);
 /* What the NAT in front of us does, as measured: every member with a session is told. */
 void tn_node_set_nat(struct tn_node *n, const struct tn_nat *nat, struct tn_now now);
+/* Bytes that a search for a port may cost, both ends together; 0 (at first): none is made. */
+void tn_node_set_search(struct tn_node *n, uint32_t budget);
+/* The sockets have sent. port: the outside port that was seen last, where ports are sequential; else 0. */
+void tn_node_search_sent(struct tn_node *n, uint32_t peer, uint16_t port, struct tn_now now);
+/* A punch of the peer's came in by one of them, from addr: from now on all to addr must leave by it. */
+void tn_node_search_hit(struct tn_node *n, uint32_t peer, const struct tn_addr *addr, struct tn_now now);
 void tn_node_extend_stamp(struct tn_node *n, uint64_t ceiling_ns);
 
 void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out);
@@ -211,6 +217,8 @@ enum tn_event_kind {
     TN_EV_COORD_STREAM,  /* look at wants_stream: make a stream, or a new one; or end it */
     TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
     TN_EV_UPDATED,       /* status */
+    TN_EV_SEARCH,        /* peer, addr, token: open so many sockets, send a punch from each to addr (low TTL, then
+                          * in full), then tn_node_search_sent; a punch that comes back: tn_node_search_hit */
     TN_EV_DIALLED,       /* unix_ns: the nonce; status: tn_node_dial's question was answered so */
     TN_EV_REACH,         /* addr, token: enum tn_cand_origin, status: enum tn_reach_verdict, new or changed */
 };

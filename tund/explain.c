@@ -3,6 +3,8 @@
  * table's order, the most useful first. */
 #include "explain.h"
 
+#include "libtunnel/path/portsearch.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +45,39 @@ const char *explain_pair(const struct explain_facts *f)
                                             : "what the member's NAT does is not known (yet)";
 }
 
+/* ---- the search for a port ---- */
+
+uint32_t explain_search_bytes(const struct explain_facts *f)
+{
+    struct tn_search_plan plan;
+
+    if (pair_of(f) != TN_PAIR_SEARCH ||
+        !tn_search_plan(tn_nat_is_hard(&f->own) ? &f->own : &f->peer, &plan))
+        return 0;
+    return plan.bytes;
+}
+
+bool explain_search(const struct explain_facts *f, char out[EXPLAIN_SEARCH_LEN])
+{
+    uint32_t bytes = explain_search_bytes(f);
+
+    if (pair_of(f) != TN_PAIR_SEARCH)
+        return false;
+    if (!bytes)
+        snprintf(out, EXPLAIN_SEARCH_LEN, "how that NAT chooses ports is not known, so its port cannot be searched for");
+    else if (f->peer.reserved)
+        snprintf(out, EXPLAIN_SEARCH_LEN, "%s is on a metered link and lets nobody search for ports", f->name);
+    else if (bytes > f->budget)
+        snprintf(out, EXPLAIN_SEARCH_LEN, "to find the port would take %u bytes, and the budget is %u bytes", bytes,
+                 f->budget);
+    else if (f->searches)
+        snprintf(out, EXPLAIN_SEARCH_LEN, "the port was searched for, %u times, and not found; it is tried again while "
+                 "there is traffic", f->searches);
+    else
+        snprintf(out, EXPLAIN_SEARCH_LEN, "the port is searched for while there is traffic, for %u bytes a time", bytes);
+    return true;
+}
+
 /* ---- the path in use ---- */
 
 /* Why there is no direct path (yet). */
@@ -67,12 +102,17 @@ static const char *obstacle(const struct explain_facts *f)
 
 static void reason_of_relay(const struct explain_facts *f, char out[EXPLAIN_LEN])
 {
+    char search[EXPLAIN_SEARCH_LEN];
+
     if (!f->reachable)
         snprintf(out, EXPLAIN_LEN, "none but the relay is left, and the coordinator says that %s is not "
                  "connected now", f->name);
     else if (f->is_device)
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s is a device that pays for each byte and "
                  "is not probed", f->name);
+    else if (f->tally.silent && !f->tally.trying && !f->tally.small && !f->tally.checked &&
+             explain_search(f, search))
+        snprintf(out, EXPLAIN_LEN, "through the relay, because %s: %s", explain_pair(f), search);
     else
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s", obstacle(f));
 }
@@ -141,6 +181,11 @@ static bool is_lied_to(const struct explain_facts *f)
     return f->lying != NULL;
 }
 
+static bool is_too_dear(const struct explain_facts *f)
+{
+    return wants_direct(f) && explain_search_bytes(f) > f->budget && !f->peer.reserved;
+}
+
 static bool is_small_only(const struct explain_facts *f)
 {
     return wants_direct(f) && f->tally.small && !f->tally.checked;
@@ -170,6 +215,8 @@ static const struct {
     {is_hard_pair, "let one of the two gateways map a port for tund (UPnP, NAT-PMP, PCP, or by hand to the UDP "
                    "port that `tundctl status` shows there): then %s is direct whatever the other NAT does"},
     {is_hard_pair, "or use IPv6 at both ends: there is no NAT to search through"},
+    {is_too_dear, "or allow a dearer search for the port: tund --search-budget at both ends, as `tundctl explain` "
+                  "says how much"},
     {is_lied_to, "the gateway says that it has mapped %s and does not forward it: map the port by hand, or "
                  "restart the gateway"},
     {is_small_only, "lower the MTU (tund --mtu) at both ends, or repair the link on the way to %s that drops "

@@ -23,14 +23,20 @@ struct explain_facts {
     bool is_device;     /* the member pays for each byte, and is relayed for that */
     struct tn_nat own, peer; /* all zero: not known */
     struct explain_tally tally;
+    uint32_t budget, searches; /* bytes of one search for a port; how many were begun here */
     const char *lying;  /* a mapping of our gateway's that does not forward; NULL: none */
 };
 
 void explain_count(struct explain_tally *t, uint8_t verdict); /* enum tn_cand_verdict */
 
 #define EXPLAIN_LEN 400
+#define EXPLAIN_SEARCH_LEN 180
 /* Why the path in use is in use. */
 void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN]);
+/* What becomes of the search for a port; false: none is to be made between these two. */
+bool explain_search(const struct explain_facts *f, char out[EXPLAIN_SEARCH_LEN]);
+/* Bytes that one takes; 0: none would help. */
+uint32_t explain_search_bytes(const struct explain_facts *f);
 /* What the two NATs do to each other, in words. Never NULL. */
 const char *explain_pair(const struct explain_facts *f);
 /* Piece of advice number i; false: there is no more. */

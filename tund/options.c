@@ -15,6 +15,8 @@
 #define PEERS_MAX 65536
 #define THREADS_MAX 7
 #define TLS_PORT_DEFAULT 443
+#define SEARCH_BUDGET_DEFAULT 20000
+#define SEARCH_BUDGET_MAX 1000000
 #define MTU_MIN 576
 #define MTU_MAX 65400 /* what still fits a UDP datagram, sealed and relayed */
 
@@ -28,6 +30,9 @@ const char options_help[] =
     "      --port UDPPORT   UDP port to listen on (0, the default: any that is free)\n"
     "      --mtu N          MTU of the interface (default 1420; 1400 with --state)\n"
     "      --peers N        room for N peers (default 256)\n"
+    "      --metered        the link is paid for by the byte: search for no ports\n"
+    "      --search-budget BYTES  for the port of a peer behind a symmetric NAT (default: 20000;\n"
+    "                       0 with --metered)\n"
     "      --threads N      threads that seal and open beside the main one (default: what helps)\n"
     "      --tls-port N     the coordinator's TCP port, used where UDP is blocked (default 443;\n"
     "                       0: never)\n"
@@ -51,7 +56,7 @@ const char options_help[] =
 
 enum {
     OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_THREADS, OPT_TLS_PORT, OPT_PROXY, OPT_PROXY_AUTH,
-    OPT_LOG_LEVEL, OPT_PORTMAP, OPT_VERSION
+    OPT_METERED, OPT_SEARCH, OPT_LOG_LEVEL, OPT_PORTMAP, OPT_VERSION
 };
 
 static const struct option long_options[] = {
@@ -65,6 +70,8 @@ static const struct option long_options[] = {
     {"proxy", required_argument, NULL, OPT_PROXY},
     {"proxy-auth", required_argument, NULL, OPT_PROXY_AUTH},
     {"portmap", required_argument, NULL, OPT_PORTMAP},
+    {"metered", no_argument, NULL, OPT_METERED},
+    {"search-budget", required_argument, NULL, OPT_SEARCH},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -115,6 +122,32 @@ static enum options_result take_portmap(struct parse *p, const char *arg)
     return OPTIONS_RUN;
 }
 
+static enum options_result take_proxy(struct parse *p, int opt, const char *arg)
+{
+    if (opt == OPT_PROXY_AUTH) {
+        p->out->proxy_auth = arg;
+        return OPTIONS_RUN;
+    }
+    p->out->proxy = strcmp(arg, "none") ? arg : NULL;
+    p->out->proxy_is_environments = false;
+    return OPTIONS_RUN;
+}
+
+static enum options_result take_budget(struct parse *p, int opt, const char *arg)
+{
+    uint32_t v;
+
+    if (opt == OPT_METERED) {
+        p->out->metered = true;
+        return OPTIONS_RUN;
+    }
+    if (!number(arg, 0, SEARCH_BUDGET_MAX, &v))
+        return bad(p, "--search-budget wants a number of bytes from 0 to %d", SEARCH_BUDGET_MAX);
+    p->out->search_budget = v;
+    p->out->budget_given = true;
+    return OPTIONS_RUN;
+}
+
 static enum options_result take(struct parse *p, int opt, const char *arg)
 {
     uint32_t v;
@@ -155,12 +188,11 @@ static enum options_result take(struct parse *p, int opt, const char *arg)
         p->out->tls_port = (uint16_t)v;
         return OPTIONS_RUN;
     case OPT_PROXY:
-        p->out->proxy = strcmp(arg, "none") ? arg : NULL;
-        p->out->proxy_is_environments = false;
-        return OPTIONS_RUN;
     case OPT_PROXY_AUTH:
-        p->out->proxy_auth = arg;
-        return OPTIONS_RUN;
+        return take_proxy(p, opt, arg);
+    case OPT_METERED:
+    case OPT_SEARCH:
+        return take_budget(p, opt, arg);
     case OPT_LOG_LEVEL:
         if (!log_level_parse(arg, &p->out->log_level))
             return bad(p, "--log-level wants silent, error, warn, info, debug or trace");
@@ -234,6 +266,8 @@ enum options_result options_parse(int argc, char **argv, struct tund_options *ou
     }
     if (out->portmap_given && !out->state_dir)
         return bad(&p, "--portmap is for overlay nodes: it goes with --state");
+    if (!out->budget_given)
+        out->search_budget = out->metered ? 0 : SEARCH_BUDGET_DEFAULT;
     if (optind == argc)
         return bad(&p, "which interface? for example: tund wg0 (see tund --help)");
     if (optind + 1 < argc)

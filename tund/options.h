@@ -30,6 +30,9 @@ struct tund_options {
     const char *proxy;     /* HTTP proxy, as given; NULL: none */
     const char *proxy_auth; /* file with its USER:PASSWORD, or NULL */
     bool proxy_is_environments; /* the user may not even know of it */
+    bool metered;          /* the link is paid for by the byte */
+    bool budget_given;
+    uint32_t search_budget; /* bytes of one search for a port; 0: none is made */
     enum log_level log_level;
     bool foreground;
     bool portmap, portmap_given; /* overlay only; what the state says is the default */

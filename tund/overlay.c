@@ -101,6 +101,7 @@ static int start(void *ctx, struct tund *t)
     o->timers_open = true;
     o->save_timer.data = o;
     o->resolve_timer.data = o;
+    tn_node_set_search(t->node, t->opt.search_budget);
     err = overlay_life_open(o);
     if (err)
         return tund_fail(t, err, "no timers: %s", strerror(-err));
@@ -245,6 +246,9 @@ static void on_event(void *ctx, const struct tn_event *ev)
         on_reach(o, ev);
         overlay_nat_tell(o);
         break;
+    case TN_EV_SEARCH:
+        overlay_search_begin(o, ev);
+        break;
     case TN_EV_DIALLED:
         overlay_life_on_event(o, ev);
         break;
@@ -262,6 +266,8 @@ static void on_network_change(void *ctx)
     overlay_set_candidates(o);
     overlay_portmap_network_changed(o);
     overlay_resolve(o);
+    overlay_search_stop(o);
+    udp_drop_detours(&o->t->udp);
     overlay_nat_begin(o);
     overlay_stream_on_change(o);
 }
@@ -305,6 +311,7 @@ static void on_stop(void *ctx)
     overlay_stream_stop(o);
     overlay_resolve_stop(o);
     overlay_nat_stop(o);
+    overlay_search_stop(o);
     overlay_ctl_close(o);
     overlay_portmap_stop(o);
     overlay_net_stop(o);

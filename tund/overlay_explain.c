@@ -7,6 +7,7 @@
 
 #include "explain.h"
 #include "libtunnel/base/ct.h"
+#include "libtunnel/path/portsearch.h"
 #include "log.h"
 
 #define CANDIDATE_LEN 200
@@ -131,13 +132,27 @@ static json_t *candidates_json(const struct overlay *o, uint32_t peer, const str
     return list;
 }
 
+static json_t *search_json(const struct explain_facts *f, const struct tn_peer_info *info)
+{
+    char words[EXPLAIN_SEARCH_LEN];
+    uint32_t needs = explain_search_bytes(f);
+
+    return json_pack("{s:i,s:i,s:i,s:o,s:i,s:o}",
+                     "begun", (int)info->searches,
+                     "hits", (int)info->search_hits,
+                     "bytes", (int)(info->search_sent * TN_SEARCH_PUNCH_BYTES),
+                     "needs_bytes", needs ? json_integer(needs) : json_null(),
+                     "budget_bytes", (int)f->budget,
+                     "words", explain_search(f, words) ? json_string(words) : json_null());
+}
+
 json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m, uint32_t peer,
                              struct tn_now now)
 {
     char why[EXPLAIN_LEN], lie[ADDR_TEXT_LEN];
     struct tn_peer_info info;
     struct explain_facts f = {.name = m->card.cert.name, .joined = o->coord_state == COORD_JOINED,
-                              .own = o->nat.own};
+                              .own = o->nat.own, .budget = o->t->opt.search_budget};
     json_t *list;
 
     if (!tn_node_peer_info(o->t->node, peer, &info))
@@ -147,10 +162,11 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
     f.reachable = info.reachable;
     f.is_device = info.is_device;
     f.peer = info.nat;
+    f.searches = info.searches;
     f.lying = find_lie(o, lie);
     list = candidates_json(o, peer, &info, &f.tally, now);
     explain_reason(&f, why);
-    return json_pack("{s:i,s:o,s:s,s:{s:o,s:o,s:s,s:s},s:o,s:o,s:o}",
+    return json_pack("{s:i,s:o,s:s,s:{s:o,s:o,s:s,s:s},s:o,s:o,s:o,s:o}",
                      "version", 1,
                      "peer", overlay_peer_json(o, m, peer, now),
                      "reason", why,
@@ -160,6 +176,7 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
                      "pair", tn_nat_pair_name(tn_nat_pair(&f.own, &f.peer)),
                      "words", explain_pair(&f),
                      "portmap", overlay_portmap_json(o),
+                     "search", search_json(&f, &info),
                      "advice", advice_json(&f),
                      "candidates", list);
 }

@@ -12,6 +12,7 @@
  *   overlay_ping.c    pings for tundctl
  *   overlay_nat.c     what the NAT in front of us does
  *   overlay_life.c    how long it keeps a mapping
+ *   overlay_search.c  the sockets of a search for a port
  */
 #ifndef TUND_OVERLAY_INSIDE_H
 #define TUND_OVERLAY_INSIDE_H
@@ -49,6 +50,9 @@ struct overlay_nat {
     struct tn_nat own;             /* what members are told */
     struct ctl_conn *waiting[CTL_CONN_MAX];
 };
+
+struct overlay_search; /* overlay_search.c */
+#define OVERLAY_SEARCHES 2
 
 struct overlay_life_socket { /* heap: outlives its handle's close */
     struct overlay *overlay;
@@ -122,6 +126,7 @@ struct overlay {
     struct overlay_life life;
     struct overlay_stream *stream; /* NULL: never TLS */
     struct overlay_portmap portmap;
+    struct overlay_search *search[OVERLAY_SEARCHES]; /* under way; NULL: free */
 
     struct ctl *ctl;
     struct overlay_ping *pings;
@@ -217,6 +222,11 @@ void overlay_nat_verb(struct overlay *o, struct ctl_conn *c);
 void overlay_nat_on_close(struct overlay *o, const struct ctl_conn *c);
 void overlay_nat_tell(struct overlay *o); /* the node, after a check or a dial-back */
 void overlay_nat_stop(struct overlay *o); /* overlay_life_stop as well */
+
+/* ---- overlay_search.c ---- */
+
+void overlay_search_begin(struct overlay *o, const struct tn_event *ev); /* TN_EV_SEARCH */
+void overlay_search_stop(struct overlay *o);
 
 /* ---- overlay_life.c ---- */
 

@@ -63,6 +63,7 @@ void overlay_nat_tell(struct overlay *o)
     o->nat.own = o->nat.result.family[0].check.nat;
     o->nat.own.filtering = filtering[0];
     o->nat.own.open = is_open(o);
+    o->nat.own.reserved = !o->t->opt.search_budget;
     tn_node_set_nat(o->t->node, &o->nat.own, tund_now());
     tund_pump(o->t);
 }
@@ -77,6 +78,7 @@ static void answer(struct overlay *o, struct ctl_conn *c)
     find_filtering(o, filtering);
     report = netcheck_json(&o->nat.result, filtering);
     json_object_set_new(report, "lifetime", overlay_life_json(o));
+    json_object_set_new(report, "gateway", overlay_portmap_json(o));
     ctl_send(c, json_pack("{s:b,s:o}", "ok", 1, "netcheck", report));
 }
 

@@ -251,6 +251,8 @@ static void print_report(const json_t *report)
         printf(" (it sends us to %s)", show_text(portal, "sends_to", host, sizeof host));
     putchar('\n');
     print_lifetime(json_object_get(report, "lifetime"));
+    if (json_is_object(json_object_get(report, "gateway")))
+        portmap_print_own(json_object_get(report, "gateway"));
 }
 
 static bool udp_passes(const json_t *report)

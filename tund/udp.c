@@ -316,8 +316,63 @@ int udp_fd(const struct udp *u, bool v4)
     return s ? s->fd : -EAFNOSUPPORT;
 }
 
+/* ---- detours ---- */
+
+int udp_spare(const struct udp *u)
+{
+    struct udp_config c = u->config;
+    uint16_t port = 0;
+
+    c.port = 0;
+    return open_fd(&c, true, &port);
+}
+
+static void drop_detour(struct udp *u, unsigned i)
+{
+    socket_close(u->detour[i].socket);
+    u->detours--;
+    memmove(u->detour + i, u->detour + i + 1, (u->detours - i) * sizeof *u->detour);
+}
+
+int udp_add_detour(struct udp *u, const struct tn_addr *to, int fd)
+{
+    struct udp_socket *s;
+    int err = socket_new(u, fd, true, &s);
+
+    if (err) {
+        close(fd);
+        return err;
+    }
+    for (unsigned i = u->detours; i-- > 0;) {
+        if (tn_addr_equal(&u->detour[i].to, to))
+            drop_detour(u, i);
+    }
+    if (u->detours == UDP_DETOURS)
+        drop_detour(u, UDP_DETOURS - 1);
+    memmove(u->detour + 1, u->detour, u->detours * sizeof *u->detour);
+    u->detour[0] = (struct udp_detour){.to = *to, .socket = s};
+    u->detours++;
+    return 0;
+}
+
+void udp_drop_detours(struct udp *u)
+{
+    while (u->detours)
+        drop_detour(u, u->detours - 1);
+}
+
+int udp_fd_to(const struct udp *u, const struct tn_addr *to)
+{
+    for (unsigned i = 0; i < u->detours; i++) {
+        if (tn_addr_equal(&u->detour[i].to, to))
+            return u->detour[i].socket->fd;
+    }
+    return udp_fd(u, tn_addr_is_v4(to));
+}
+
 void udp_close(struct udp *u)
 {
+    udp_drop_detours(u);
     socket_close(u->v4);
     socket_close(u->v6);
     free(u->memory);
@@ -333,21 +388,21 @@ int udp_send(struct udp *u, const void *data, size_t len, const struct tn_addr *
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
                                           CMSG_SPACE(sizeof(int))];
     bool v4 = tn_addr_is_v4(to);
-    struct udp_socket *s = v4 ? u->v4 : u->v6;
+    int fd = udp_fd_to(u, to);
     struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
     struct msghdr m = {
         .msg_name = &sa, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
     ssize_t n;
 
-    if (!s)
-        return -EAFNOSUPPORT;
+    if (fd < 0)
+        return fd;
     m.msg_namelen = udp_to_sockaddr(to, v4, &sa);
     memset(control, 0, sizeof control);
     udp_add_way(&m, sizeof control, v4, ttl, local);
     if (!m.msg_controllen)
         m.msg_control = NULL;
     do
-        n = sendmsg(s->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return 0;

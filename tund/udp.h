@@ -42,12 +42,21 @@ struct udp_config {
 
 struct udp_socket; /* heap, one per family; outlives its handle's close */
 
+/* What goes to one address by a socket of its own. */
+struct udp_detour {
+    struct tn_addr to;
+    struct udp_socket *socket;
+};
+#define UDP_DETOURS 64
+
 struct udp {
     uv_loop_t *loop;
     struct udp_handler handler;
     struct udp_config config;
     uint16_t port; /* host order, the one we have got */
     struct udp_socket *v4, *v6; /* NULL: the host has no such family */
+    struct udp_detour detour[UDP_DETOURS]; /* the latest first */
+    unsigned detours;
     uint8_t *memory;            /* one receive buffer */
     uint64_t send_busy;         /* datagrams lost to a full socket buffer */
 };
@@ -60,6 +69,14 @@ TN_MUST_CHECK int udp_move(struct udp *u, uint16_t port);
 TN_MUST_CHECK int udp_set_fwmark(struct udp *u, uint32_t fwmark);
 /* The socket of that family, lent until udp_move or udp_close; -EAFNOSUPPORT where there is none. */
 TN_MUST_CHECK int udp_fd(const struct udp *u, bool v4);
+/* The same for what goes to that address: detours count. */
+TN_MUST_CHECK int udp_fd_to(const struct udp *u, const struct tn_addr *to);
+/* A further socket for IPv4, on a free port, with the options of ours; the caller's. */
+TN_MUST_CHECK int udp_spare(const struct udp *u);
+/* From now on all to this address leaves by that socket, and what comes in by it is handled like the rest.
+ * Takes the descriptor, also on failure. One for the same address, and the oldest of too many, go. */
+TN_MUST_CHECK int udp_add_detour(struct udp *u, const struct tn_addr *to, int fd);
+void udp_drop_detours(struct udp *u);
 void udp_close(struct udp *u); /* a zeroed struct is fine; the loop must run once more */
 
 /* Sends to `to`; ttl 0 is the system's. local (may be NULL) is the source address to use: a

@@ -2,7 +2,7 @@
  *
  *   01 PING  flags[1] size[2] txid[8]               zeros up to size
  *   02 PONG  flags[1] size[2] txid[8] observed[18]  zeros up to size
- *   04 NAT   00       size[2] nat[12]               zeros up to size
+ *   04 NAT   flags[1] size[2] nat[12] port[2]       zeros up to size
  *
  * A PONG is as long as its PING, so a path is checked in both directions with the
  * same length. WireGuard pads to 16 bytes: what follows `size` must be that, and zero. */
@@ -11,7 +11,8 @@
 #include "../base/ct.h"
 #include "../base/cursor.h"
 
-#define FLAG_FULL 0x01 /* PING, PONG */
+#define FLAG_FULL 0x01   /* PING, PONG */
+#define FLAG_SEARCH 0x02 /* NAT */
 #define WG_PADDING_MAX 15
 
 static bool type_is_known(uint8_t type)
@@ -30,9 +31,10 @@ int tn_link_encode(const struct tn_link_msg *m, uint8_t *out, size_t cap)
     tn_writer_init(&w, out, m->size);
     tn_write_u8(&w, m->type);
     if (m->type == TN_LINK_NAT) {
-        tn_write_u8(&w, 0);
+        tn_write_u8(&w, m->search ? FLAG_SEARCH : 0);
         tn_write_u16(&w, m->size);
         tn_nat_write(&w, &m->nat);
+        tn_write_u16(&w, m->port);
     } else {
         tn_write_u8(&w, m->full ? FLAG_FULL : 0);
         tn_write_u16(&w, m->size);
@@ -59,9 +61,11 @@ int tn_link_decode(const uint8_t *inner, size_t len, struct tn_link_msg *m)
     d.type = tn_read_u8(&r);
     flags = tn_read_u8(&r);
     d.size = tn_read_u16(&r);
-    known = d.type == TN_LINK_NAT ? 0 : FLAG_FULL;
+    known = d.type == TN_LINK_NAT ? FLAG_SEARCH : FLAG_FULL;
     if (d.type == TN_LINK_NAT) {
+        d.search = (flags & FLAG_SEARCH) != 0;
         tn_nat_read(&r, &d.nat);
+        d.port = tn_read_u16(&r);
     } else {
         d.full = (flags & FLAG_FULL) != 0;
         d.txid = tn_read_u64(&r);

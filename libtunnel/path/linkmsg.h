@@ -25,6 +25,8 @@ struct tn_link_msg {
     uint16_t size;           /* bytes of the message, padding included; at least TN_LINK_MIN_LEN */
     uint64_t txid;           /* chosen at random by the PING's sender */
     struct tn_nat nat;       /* NAT only: in front of the sender */
+    bool search;             /* NAT only: many sockets of the sender have sent to you; find one */
+    uint16_t port;           /* NAT only, with `search`: the outside port made last; 0 unknown */
     struct tn_addr observed; /* PONG only: where the PING came from; zero for the relay */
 };
 

@@ -264,6 +264,22 @@ bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t tx
     return true;
 }
 
+/* What came from there was no more than a punch, so full-size PINGs wait for something authentic. */
+void tn_paths_found(struct tn_paths *p, const struct tn_addr *addr, const struct tn_now *now)
+{
+    struct tn_probe *pr = tn_table_find(p, addr);
+
+    if (!pr || pr->c.verdict == TN_CAND_CHECKED || pr->c.verdict == TN_CAND_REFUSED)
+        return;
+    if (pr->round_us)
+        tn_round_finish(pr, false, now);
+    pr->c.silent_rounds = 0;
+    pr->c.quiet_until_us = 0;
+    tn_round_begin(p, pr, false, 0, now);
+    pr->heard = false;
+    tn_paths_renew_next(p);
+}
+
 void tn_paths_on_send_error(struct tn_paths *p, const struct tn_addr *to, const struct tn_now *now)
 {
     struct tn_probe *pr = tn_table_find(p, to);

@@ -140,6 +140,8 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
  * sent that very way. `observed` is what the peer saw. */
 bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, bool full,
                       const struct tn_addr *observed, const struct tn_now *now);
+/* A search for a port has found that way: it is asked at once. */
+void tn_paths_found(struct tn_paths *p, const struct tn_addr *addr, const struct tn_now *now);
 /* The system refused to send to `to` (unreachable network or host, no route; not EMSGSIZE, not a full
  * buffer): that candidate is given up for now. */
 void tn_paths_on_send_error(struct tn_paths *p, const struct tn_addr *to, const struct tn_now *now);

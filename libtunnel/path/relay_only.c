@@ -54,6 +54,10 @@ bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t tx
     return false; /* nothing was asked */
 }
 
+void tn_paths_found(struct tn_paths *p, const struct tn_addr *addr, const struct tn_now *now)
+{
+}
+
 void tn_paths_on_send_error(struct tn_paths *p, const struct tn_addr *to, const struct tn_now *now)
 {
 }

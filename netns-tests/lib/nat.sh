@@ -14,7 +14,9 @@
 #   two inside hosts wanted the same one.
 # - The same with the condition that the inside has sent to this address before
 #   (a set of "outside port, remote address") is address-restricted.
-# - masquerade fully-random picks a new port for each remote endpoint: symmetric.
+# - masquerade fully-random picks a new port for each remote endpoint: symmetric. With
+#   a range of 512 ports it is a carrier's block: symmetric-block. snat to a counter that
+#   picks the port from a map is symmetric-sequential.
 # - Without the drop in INPUT it is a bare masquerade, which an early packet from
 #   outside spoils as told above: punch=fail.
 #
@@ -27,6 +29,8 @@ declare -rA LAB_KIND_IS=(
     [address-restricted]="mapping=EIM,filtering=ADF,ports=preserved,punch=ok"
     [port-restricted]="mapping=EIM,filtering=APDF,ports=preserved,punch=ok"
     [symmetric]="mapping=APDM,filtering=APDF,ports=random,punch=fail"
+    [symmetric-block]="mapping=APDM,filtering=APDF,ports=random,punch=fail"
+    [symmetric-sequential]="mapping=APDM,filtering=APDF,ports=sequential,punch=fail"
     [carrier]="mapping=EIM,filtering=APDF,ports=preserved,punch=ok"
     [bare-masquerade]="mapping=EIM,filtering=APDF,ports=preserved,punch=fail"
 )
@@ -37,9 +41,9 @@ declare -rA LAB_KIND_IS=(
 # comes from a port it has never sent to. Story 05 holds this to the rules above.
 lab_can_punch() {
     case "$1 $2" in
-    "symmetric symmetric") return 1 ;;
-    "symmetric port-restricted" | "port-restricted symmetric") return 1 ;;
-    "symmetric carrier" | "carrier symmetric") return 1 ;;
+    symmetric*" symmetric"*) return 1 ;;
+    symmetric*" port-restricted" | "port-restricted symmetric"*) return 1 ;;
+    symmetric*" carrier" | "carrier symmetric"*) return 1 ;;
     esac
 }
 
@@ -66,6 +70,13 @@ nat_rules() {
     echo " type nat hook postrouting priority srcnat; policy accept;"
     if [[ $kind == symmetric ]]; then
         echo " oifname wan masquerade fully-random"
+    elif [[ $kind == symmetric-block ]]; then
+        echo " oifname wan meta l4proto udp masquerade to :50000-50511 fully-random"
+        echo " oifname wan masquerade"
+    elif [[ $kind == symmetric-sequential ]]; then
+        # numgen gives a port in the wrong byte order; a map gives it in the right one
+        echo " oifname wan meta l4proto udp snat ip to $external:numgen inc mod 8192 map { $(nat_counted) }"
+        echo " oifname wan masquerade"
     else
         echo " oifname wan masquerade"
     fi
@@ -75,6 +86,15 @@ nat_rules() {
     fi
     echo "}"
     echo "}"
+}
+
+# 0 : 40000, 1 : 40001, ...
+nat_counted() {
+    local i
+    for ((i = 0; i < 8191; i++)); do
+        echo "$i : $((40000 + i)),"
+    done
+    echo "8191 : 48191"
 }
 
 nat_input() {

@@ -135,7 +135,7 @@ static uint32_t run_length(const struct fast_trains *t, uint32_t first)
     uint32_t end = first + 1;
 
     while (end < t->count &&
-           tn_addr_is_v4(&t->train[end].to) == tn_addr_is_v4(&t->train[first].to))
+           udp_fd_to(t->udp, &t->train[end].to) == udp_fd_to(t->udp, &t->train[first].to))
         end++;
     return end - first;
 }
@@ -144,7 +144,7 @@ static void send_run(struct fast_trains *t, uint32_t first, uint32_t count)
 {
     struct mmsghdr *m = t->message;
     struct iovec *iov = t->iov;
-    int fd = udp_fd(t->udp, tn_addr_is_v4(&t->train[first].to));
+    int fd = udp_fd_to(t->udp, &t->train[first].to);
 
     for (uint32_t i = 0; i < count; iov += t->train[first + i].count, i++)
         prepare(t, &t->train[first + i], iov, &t->envelope[i], &m[i].msg_hdr);

@@ -85,6 +85,32 @@ static void a_hard_one_and_a_strict_one_need_a_mapped_port(void **state)
     assert_true(advises(&f, "then nas is direct whatever the other NAT does"));
 }
 
+static void the_search_for_a_port_tells_what_it_costs_and_what_came_of_it(void **state)
+{
+    struct tn_nat block = hard;
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &hard);
+
+    (void)state;
+    assert_reason(&f, "how that NAT chooses ports is not known");
+    block.ports = TN_NAT_PORTS_RANDOM; /* any port */
+    f = facts(TN_PATH_RELAY, &easy, &block);
+    f.budget = 20000;
+    assert_reason(&f, "and the budget is 20000 bytes");
+    assert_true(advises(&f, "--search-budget"));
+    block.first_port = 50000;
+    block.last_port = 50511;
+    f = facts(TN_PATH_RELAY, &easy, &block);
+    f.budget = 20000;
+    assert_reason(&f, "searched for while there is traffic");
+    assert_false(advises(&f, "--search-budget"));
+    f.searches = 2;
+    assert_reason(&f, "2 times, and not found");
+    f.peer.reserved = true;
+    assert_reason(&f, "nas is on a metered link");
+    f = facts(TN_PATH_RELAY, &hard, &hard);
+    assert_int_equal(explain_search_bytes(&f), 0); /* nothing would be found */
+}
+
 static void blocked_udp_is_named_at_the_right_end(void **state)
 {
     struct explain_facts f = facts(TN_PATH_RELAY, &blocked, &easy);
@@ -192,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_direct_path_needs_no_advice),
         cmocka_unit_test(two_hard_nats_stay_on_the_relay_and_it_says_why_and_what_helps),
         cmocka_unit_test(a_hard_one_and_a_strict_one_need_a_mapped_port),
+        cmocka_unit_test(the_search_for_a_port_tells_what_it_costs_and_what_came_of_it),
         cmocka_unit_test(blocked_udp_is_named_at_the_right_end),
         cmocka_unit_test(a_pair_that_could_be_punched_points_at_a_firewall),
         cmocka_unit_test(small_packets_only_is_an_mtu),

@@ -271,10 +271,60 @@ static bool loopback_up(void)
     return done;
 }
 
+static uint16_t detour_port(const struct udp *u, const struct tn_addr *to)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+
+    assert_int_equal(getsockname(udp_fd_to(u, to), (struct sockaddr *)&at, &len), 0);
+    return ntohs(at.sin_port);
+}
+
+static void a_detour_is_taken_by_one_destination_both_ways(void **state)
+{
+    struct tn_addr to = v4(1, b.udp.port), other = v4(1, (uint16_t)(b.udp.port ^ 1)), back = to;
+    int fd = udp_spare(&a.udp);
+
+    assert_true(fd >= 0);
+    assert_int_equal(udp_add_detour(&a.udp, &to, fd), 0);
+    assert_int_equal(udp_fd_to(&a.udp, &other), udp_fd(&a.udp, true));
+    back.port = detour_port(&a.udp, &to);
+    assert_int_not_equal(back.port, a.udp.port);
+    assert_int_equal(udp_send(&a.udp, "there", 5, &to, 0, NULL), 0);
+    run_until(&b, 1);
+    assert_int_equal(b.from.remote.port, back.port);
+    assert_int_equal(udp_send(&b.udp, "back", 4, &back, 0, NULL), 0);
+    run_until(&a, 1);
+    assert_memory_equal(a.data, "back", 4);
+    udp_drop_detours(&a.udp);
+    assert_int_equal(udp_send(&a.udp, "there", 5, &to, 0, NULL), 0);
+    run_until(&b, 2);
+    assert_int_equal(b.from.remote.port, a.udp.port);
+}
+
+static void a_later_detour_replaces_the_one_before_and_the_oldest_goes(void **state)
+{
+    struct tn_addr first = v4(1, 1001);
+
+    for (uint16_t i = 0; i < UDP_DETOURS + 2; i++) {
+        struct tn_addr to = v4(1, (uint16_t)(1001 + i));
+
+        assert_int_equal(udp_add_detour(&a.udp, &to, udp_spare(&a.udp)), 0);
+    }
+    assert_int_equal(a.udp.detours, UDP_DETOURS);
+    assert_int_equal(udp_fd_to(&a.udp, &first), udp_fd(&a.udp, true));
+    first.port = 1010;
+    assert_int_equal(udp_add_detour(&a.udp, &first, udp_spare(&a.udp)), 0);
+    assert_int_equal(a.udp.detours, UDP_DETOURS);
+    assert_true(tn_addr_equal(&a.udp.detour[0].to, &first));
+}
+
 int main(void)
 {
 #define WITH_SOCKETS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        WITH_SOCKETS(a_detour_is_taken_by_one_destination_both_ways),
+        WITH_SOCKETS(a_later_detour_replaces_the_one_before_and_the_oldest_goes),
         WITH_SOCKETS(both_families_share_a_port_and_carry_datagrams),
         WITH_SOCKETS(an_answer_leaves_from_the_address_that_was_asked),
         WITH_SOCKETS(a_source_that_is_not_ours_is_refused),

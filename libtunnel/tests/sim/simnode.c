@@ -2,6 +2,7 @@
  * out, until both are dry; then the world sleeps until the earliest of the
  * next arrival and everybody's deadlines. */
 #include "simnode.h"
+#include "simsearch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,14 +170,9 @@ void sim_add_coordinator(struct sim *s, const char *ip, uint32_t delay_us)
     sim_coordinator_start(s);
 }
 
-static void nothing_comes_here(void *ctx, const struct tn_addr *src, const struct tn_addr *dst,
-                               uint8_t *data, size_t len)
-{
-}
-
 void sim_add_coordinator_address(struct sim *s, const char *ip, uint32_t delay_us)
 {
-    s->coord.other_host = world_add_host(s->w, ip, -1, delay_us, nothing_comes_here, NULL);
+    s->coord.other_host = world_add_host(s->w, ip, -1, delay_us, coord_receive, &s->coord);
     sim_coordinator_stop(s);
     sim_coordinator_start(s);
 }
@@ -206,7 +202,7 @@ static void node_receive(void *ctx, const struct tn_addr *src, const struct tn_a
     struct tn_buf b = {.mem = mem, .cap = sizeof mem, .off = TN_BUF_HEADROOM, .len = len};
     uint32_t peer;
 
-    if (dst->port != SIM_PORT)
+    if (dst->port != SIM_PORT && !sim_take_search(n, src, dst, data, len))
         return;
     if (len > n->longest_in)
         n->longest_in = len;
@@ -220,7 +216,11 @@ static void send_datagram(struct simnode *n, const struct tn_buf *b, const struc
 {
     if (b->len > n->longest_out)
         n->longest_out = b->len;
-    world_send(n->sim->w, n->host, SIM_PORT, &route->to, route->ttl, tn_buf_data(b), b->len);
+    bool detour = n->search.detour && tn_addr_equal(&n->search.to, &route->to);
+
+    n->punches_sent += b->len == 4 && *tn_buf_data(b) == TN_CTL_PUNCH;
+    world_send(n->sim->w, n->host, detour ? n->search.detour : SIM_PORT, &route->to, route->ttl,
+               tn_buf_data(b), b->len);
 }
 
 static void push_packet(struct simnode *n, const uint8_t *packet, size_t len)
@@ -280,6 +280,9 @@ static void on_event(struct simnode *n, const struct tn_event *e)
     case TN_EV_STAMP:
         n->stamp_ceiling_ns = e->unix_ns;
         tn_node_extend_stamp(n->node, e->unix_ns);
+        break;
+    case TN_EV_SEARCH:
+        sim_begin_search(n, e);
         break;
     case TN_EV_PATH:
         if (e->path == TN_PATH_DIRECT)

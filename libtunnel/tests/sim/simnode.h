@@ -15,6 +15,7 @@
 #define SIM_STAGED 8
 #define SIM_FRAGMENTS 8
 #define SIM_PORT 41641
+#define SIM_SEARCH_PORT 50000
 #define SIM_PACKET_LEN 1500
 
 struct sim;
@@ -48,6 +49,14 @@ struct simnode {
     uint64_t events[TN_EV_REACH + 1]; /* count by kind */
     struct tn_event last_event[TN_EV_REACH + 1];
     uint64_t direct_at_us, relay_at_us;
+    /* the sockets of a search for a port: their ports are SIM_SEARCH_PORT and up */
+    struct {
+        uint32_t peer;
+        struct tn_addr to;
+        uint32_t count;    /* 0: no search is on */
+        uint16_t detour;   /* what goes to `to` leaves by this port; 0: by SIM_PORT */
+    } search;
+    uint64_t punches_sent;
 };
 
 struct simcoord {

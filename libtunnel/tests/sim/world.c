@@ -135,13 +135,13 @@ static struct world_mapping_row *new_row(struct world *w, struct world_nat *nat,
 
 static void remember_sent(struct world_mapping_row *row, const struct tn_addr *to)
 {
-    uint32_t known = row->sent_count < 16 ? row->sent_count : 16;
+    uint32_t known = row->sent_count < WORLD_SENT_TO ? row->sent_count : WORLD_SENT_TO;
 
     for (uint32_t i = 0; i < known; i++) {
         if (tn_addr_equal(&row->sent_to[i], to))
             return;
     }
-    row->sent_to[row->sent_count++ % 16] = *to;
+    row->sent_to[row->sent_count++ % WORLD_SENT_TO] = *to;
 }
 
 /* The flow of somebody who came in by the mapped port; made when he comes. */
@@ -196,7 +196,7 @@ static bool passes(const struct world_nat *nat, const struct world_mapping_row *
 {
     if (nat->filter == WORLD_FILTER_EIF)
         return true;
-    for (uint32_t i = 0; i < row->sent_count && i < 16; i++) {
+    for (uint32_t i = 0; i < row->sent_count && i < WORLD_SENT_TO; i++) {
         if (nat->filter == WORLD_FILTER_ADF ? tn_addr_same_ip(&row->sent_to[i], src)
                                             : tn_addr_equal(&row->sent_to[i], src))
             return true;

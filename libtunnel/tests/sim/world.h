@@ -17,6 +17,7 @@
 #define WORLD_NATS 64
 #define WORLD_MAPPINGS 256
 #define WORLD_DATAGRAM 2048
+#define WORLD_SENT_TO 256
 #define WORLD_CORE_HOPS 2 /* routers between any two sites */
 
 /* endpoint-independent; address- and port-dependent; address-dependent */
@@ -44,7 +45,7 @@ struct world_mapping_row {
     struct tn_addr remote; /* APDM, ADM: the one it is for */
     uint16_t port;         /* outside */
     uint64_t used_us;
-    struct tn_addr sent_to[16]; /* for filtering */
+    struct tn_addr sent_to[WORLD_SENT_TO]; /* for filtering */
     uint32_t sent_count;
 };
 

@@ -36,17 +36,18 @@ static void a_pong_has_these_bytes(void **state)
 
 static void a_nat_message_has_these_bytes(void **state)
 {
-    const struct tn_link_msg m = {.type = TN_LINK_NAT, .size = 32, .nat = {.mapping = TN_NAT_PORT, .filtering = TN_NAT_FILTER_PORT,
+    const struct tn_link_msg m = {.type = TN_LINK_NAT, .size = 32, .search = true, .port = 0x1234,
+                                  .nat = {.mapping = TN_NAT_PORT, .filtering = TN_NAT_FILTER_PORT,
                                           .ports = TN_NAT_PORTS_SEQUENTIAL, .sure = true, .step = 2}};
     uint8_t got[32], want[32];
     struct tn_link_msg back;
 
     (void)state;
-    unhex_exactly(want, 32, "04000020 04030201 0002 0000 0000 0000 00000000000000000000000000000000");
+    unhex_exactly(want, 32, "04020020 04030201 0002 0000 0000 0000 1234 0000000000000000000000000000");
     assert_int_equal(tn_link_encode(&m, got, sizeof(got)), TN_OK);
     assert_memory_equal(got, want, 32);
     assert_int_equal(tn_link_decode(got, 32, &back), TN_OK);
-    assert_true(back.nat.step == 2 && back.nat.mapping == TN_NAT_PORT);
+    assert_true(back.search && back.port == 0x1234 && back.nat.step == 2 && back.nat.mapping == TN_NAT_PORT);
     got[1] = 1; /* "full size" is of PING and PONG */
     assert_int_equal(tn_link_decode(got, 32, &back), TN_EINVAL);
     got[1] = 0;
