@@ -7,6 +7,8 @@
 #define LOAD_PER_SECOND 500
 /* Who sends by the relay is a member, and has no address that a cookie could prove. */
 #define RELAYED_PER_SECOND 1000
+/* Cookies, whoever asks; each costs about a handshake's tenth. */
+#define REPLIES_PER_SECOND 2000
 
 size_t tn_node_sizeof(void)
 {
@@ -66,6 +68,8 @@ int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
     tn_load_init(&n->load, LOAD_PER_SECOND);
     tn_load_init(&n->relay_load, RELAYED_PER_SECOND);
     tn_limit_init(&n->limit, n->limit_entry, TN_LIMIT_ENTRIES, &n->rng);
+    tn_load_init(&n->reply_load, REPLIES_PER_SECOND);
+    tn_limit_init(&n->reply_limit, n->reply_entry, TN_LIMIT_ENTRIES, &n->rng);
     tn_stamp_init(&n->stamp, cfg->stamp_ns);
     tn_stamp_extend(&n->stamp, cfg->stamp_ceiling_ns);
     tn_allowed_init(&n->allowed, mem->allowed, mem->allowed_cap, mem->allowed_head, mem->peer_cap);

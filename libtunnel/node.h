@@ -72,6 +72,9 @@ struct tn_node {
     struct tn_load load, relay_load; /* of handshakes that came directly, and by the relay */
     struct tn_limit limit;
     struct tn_limit_entry limit_entry[TN_LIMIT_ENTRIES];
+    struct tn_load reply_load; /* cookies given to whoever asks */
+    struct tn_limit reply_limit; /* and, beyond that, to each source */
+    struct tn_limit_entry reply_entry[TN_LIMIT_ENTRIES];
     struct tn_stamp stamp;
     bool stamp_asked; /* TN_EV_STAMP is out and unanswered */
     struct tn_allowed allowed;

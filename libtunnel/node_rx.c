@@ -51,6 +51,14 @@ static void on_authentic(struct tn_node *n, uint32_t peer, const struct arrival 
 
 /* ---- handshake messages ---- */
 
+/* A cookie costs more than all checks before it. So many a second go to whoever asks; in a flood, beyond
+ * that, each source has a few of its own. A forger who takes a source's share must name it. */
+static bool may_reply(struct tn_node *n, const struct arrival *a)
+{
+    return tn_load_take(&n->reply_load, a->now.us) ||
+           tn_limit_allow(&n->reply_limit, &a->way.addr, a->now.us);
+}
+
 /* mac1, and under load mac2 and the source's budget; answers with a cookie where that helps. What
  * comes by the relay has a budget of its own, so that neither way can starve the other. */
 static bool may_work(struct tn_node *n, const struct arrival *a)
@@ -76,7 +84,7 @@ static bool may_work(struct tn_node *n, const struct arrival *a)
     if (mac == TN_MAC_WITH_COOKIE && tn_limit_allow(&n->limit, &a->way.addr, a->now.us))
         return true;
     n->counters.drop_load++;
-    if (mac == TN_MAC_VALID) {
+    if (mac == TN_MAC_VALID && may_reply(n, a)) {
         tn_cookie_create_reply(&n->checker, &n->rng, a->msg, a->len, &a->way.addr, a->now.us, reply);
         tn_out_push(n, TN_NO_PEER, &a->way, reply, sizeof reply);
     }
@@ -104,18 +112,19 @@ static void answer_initiation(struct tn_node *n, uint32_t peer, struct tn_noise_
     tn_out_push(n, peer, &a->way, response, sizeof response);
 }
 
-static void on_initiation(struct tn_node *n, const struct arrival *a)
+/* False: nothing came of it, so there is nothing to poll for. In a flood that is nearly always. */
+static bool on_initiation(struct tn_node *n, const struct arrival *a)
 {
     struct tn_noise_initiation in;
     uint32_t peer;
     int err;
 
     if (!may_work(n, a))
-        return;
+        return n->outbox_count > 0;
     err = tn_noise_consume_initiation(&n->local, a->msg, &in);
     if (err) {
         n->counters.drop_auth++;
-        return;
+        return false;
     }
     peer = tn_node_peer_find(n, in.remote_static);
     if (peer == TN_NO_PEER) {
@@ -137,6 +146,7 @@ static void on_initiation(struct tn_node *n, const struct arrival *a)
     tn_path_settle(n, peer, a->now);
 out:
     tn_noise_initiation_wipe(&in);
+    return true;
 }
 
 static void on_response(struct tn_node *n, const struct arrival *a)
@@ -172,8 +182,16 @@ static void on_cookie(struct tn_node *n, const struct arrival *a)
     struct tn_peer *p = tn_peer_at(n, index & n->slot_mask);
 
     if (!p || (!tn_noise_is_waiting(&p->hs, index) && !tn_keys_find(&p->keys, index)) ||
-        tn_cookie_consume_reply(&p->cookie, a->msg, a->now.us))
+        tn_cookie_consume_reply(&p->cookie, a->msg, a->now.us)) {
         n->counters.drop_auth++;
+        return;
+    }
+    /* Our initiation was refused for want of a cookie: with it, the next need not wait for 5 s. Once in
+     * that time, since a NAT may give every datagram another port, for which no cookie is good. */
+    if (!tn_noise_is_waiting(&p->hs, index) || a->now.us < p->cookie_retry_us)
+        return;
+    p->cookie_retry_us = a->now.us + TN_WG_REKEY_TIMEOUT_US;
+    tn_sched_want(n, index & n->slot_mask, TN_WANTS_INITIATION);
 }
 
 /* ---- data ---- */
@@ -303,8 +321,7 @@ static enum tn_verdict on_wireguard(struct tn_node *n, struct tn_buf *b, struct 
     a->len = b->len;
     switch (tn_wg_classify(a->msg, a->len)) {
     case TN_WG_INITIATION:
-        on_initiation(n, a);
-        return TN_CONSUMED;
+        return on_initiation(n, a) ? TN_CONSUMED : TN_DROP;
     case TN_WG_RESPONSE:
         on_response(n, a);
         return TN_CONSUMED;

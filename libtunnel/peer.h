@@ -48,6 +48,7 @@ struct tn_peer {
     struct tn_keys keys;
     struct tn_timers timers;
     struct tn_cookie_maker cookie;
+    uint64_t cookie_retry_us; /* before, a cookie brings no second initiation at once */
     uint64_t last_handshake_unix_ns;
     uint64_t tx_bytes, rx_bytes;
     uint16_t keepalive_s;

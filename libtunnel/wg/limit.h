@@ -33,8 +33,8 @@ struct tn_limit {
  * 4096 sources a second. */
 void tn_limit_init(struct tn_limit *l, struct tn_limit_entry *entry, uint32_t count,
                    struct tn_rng *rng);
-/* Takes one token of `from`. Ask only after its address was proven by a cookie, else a forger
- * could spend the tokens of others. */
+/* Takes one token of `from`. Where its address was not proven by a cookie, a forger can spend the
+ * tokens of those whom he names. */
 bool tn_limit_allow(struct tn_limit *l, const struct tn_addr *from, uint64_t now_us);
 
 /* Counts handshake messages; under load while more than `per_second` come, and one second after. */

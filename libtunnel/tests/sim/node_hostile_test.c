@@ -185,6 +185,75 @@ static void a_flood_gets_cookies_at_most_and_the_peer_still_gets_in(void **state
     sim_free(r.s);
 }
 
+/* Forgeries from one place, so many in a tenth of a second; the bytes that they were answered with. */
+static size_t flood(struct rig *r, const struct tn_addr *src, int count)
+{
+    size_t answered, out = 0;
+
+    for (int k = 0; k < count; k++) {
+        give(r, r->b, r->tapped[0].data, TN_WG_INITIATION_LEN, src, &answered);
+        out += answered;
+    }
+    sim_run(r->s, TN_MS(100));
+    return out;
+}
+
+static void in_a_flood_cookies_are_few_and_a_newcomer_is_in_at_once(void **state)
+{
+    struct rig r = plain(9);
+    struct tn_addr src = stranger();
+    size_t out = 0;
+    int tenths = 0;
+
+    (void)state;
+    tap(&r, true);
+    sim_send(r.s, r.a, r.b, 64, 1);
+    sim_run(r.s, TN_MS(100)); /* all that it sent is lost, and so is its first initiation */
+    tap(&r, false);
+    (void)flood(&r, &src, 5000);
+    for (int i = 0; i < 10; i++)
+        out += flood(&r, &src, 5000);
+    /* 50,000 in a second: 2000 cookies, and the source's own 20 */
+    assert_in_range(out / TN_WG_COOKIE_REPLY_LEN, 1900, 2600);
+    while (!r.s->node[r.a].events[TN_EV_SESSION] && tenths++ < 70)
+        (void)flood(&r, &src, 5000);
+    /* it tries again after 5 s, is told a cookie, and shows it at once */
+    assert_true(r.s->node[r.a].events[TN_EV_SESSION]);
+    assert_in_range(tenths, 30, 50);
+    sim_free(r.s);
+}
+
+static void a_cookie_brings_one_initiation_at_once_and_no_more_for_a_while(void **state)
+{
+    struct rig r = plain(10);
+    struct tn_addr src = stranger();
+    struct tn_cookie_checker checker;
+    uint8_t reply[TN_WG_COOKIE_REPLY_LEN], mem[2048];
+    struct tn_buf again = {.mem = mem, .cap = sizeof mem}, b;
+    struct tn_route route;
+    struct tn_rng rng;
+    uint32_t peer;
+
+    (void)state;
+    tn_rng_init(&rng, (const uint8_t[32]){1});
+    tn_cookie_checker_init(&checker, r.s->node[r.b].wg_pub);
+    tap(&r, true);
+    sim_send(r.s, r.a, r.b, 64, 1);
+    sim_run(r.s, TN_MS(100));
+    assert_int_equal(r.count, 1);
+    memcpy(mem, r.tapped[0].data, TN_WG_INITIATION_LEN);
+    for (int i = 0; i < 3; i++) { /* who sits in the middle with the peer's key might answer each */
+        tn_cookie_create_reply(&checker, &rng, tn_buf_data(&again), TN_WG_INITIATION_LEN, &src,
+                               r.s->w->now.us, reply);
+        b = (struct tn_buf){.mem = reply, .cap = sizeof reply, .len = sizeof reply};
+        (void)tn_from_net(node_of(&r, r.a), &b, &src, r.s->w->now, &peer);
+        assert_int_equal(tn_poll_out(node_of(&r, r.a), &again, r.s->w->now, &route), i == 0);
+        assert_int_equal(tn_wg_classify(tn_buf_data(&again), TN_WG_INITIATION_LEN), TN_WG_INITIATION);
+    }
+    assert_false(tn_ct_is_zero(tn_buf_data(&again) + TN_WG_INITIATION_LEN - TN_WG_MAC_LEN, TN_WG_MAC_LEN));
+    sim_free(r.s);
+}
+
 /* A link message in a session of node i with the other, as a datagram. */
 static size_t seal_link(struct rig *r, int i, uint32_t peer, const struct tn_link_msg *m,
                         uint8_t out[WORLD_DATAGRAM])
@@ -390,6 +459,8 @@ int main(void)
         cmocka_unit_test(an_initiation_with_any_bit_flipped_is_met_with_silence),
         cmocka_unit_test(a_replayed_initiation_moves_nobody_and_is_not_answered),
         cmocka_unit_test(a_flood_gets_cookies_at_most_and_the_peer_still_gets_in),
+        cmocka_unit_test(in_a_flood_cookies_are_few_and_a_newcomer_is_in_at_once),
+        cmocka_unit_test(a_cookie_brings_one_initiation_at_once_and_no_more_for_a_while),
         cmocka_unit_test(a_plain_peers_link_message_is_dropped),
         cmocka_unit_test(a_pong_that_answers_another_ping_tells_the_user_nothing),
         cmocka_unit_test(an_address_of_the_overlay_is_neither_a_candidate_nor_a_source),

@@ -1,0 +1,81 @@
+"""Handshakes: TCP goes through the tunnel between `a` and `b` while a third place, `c`, sends `b` 100,000
+forged handshakes a second, and honest new peers knock beside it."""
+import base64
+import json
+import os
+import statistics
+import subprocess
+
+from measure import cpu_seconds, reachable, tcp
+from place import OUTER, inside, run, wait_for
+
+RATE = 100_000
+HONEST = 40
+SOURCES = 16
+FLOOD_NET, FLOOD_OUT, FLOOD_IN = "10.79.0.0/16", "10.79.255.1", "10.79.0.1"
+HONEST_IN = "10.79.100.1"
+
+
+def make_third_place():
+    """A namespace with a veth pair of its own to b, whose addresses are all local to it."""
+    run("ip", "netns", "add", "c")
+    run("ip", "-n", "c", "link", "set", "lo", "up")
+    run("ip", "link", "add", "v1", "netns", "c", "type", "veth", "peer", "name", "v1", "netns", "b")
+    run("ip", "-n", "b", "addr", "add", f"{FLOOD_OUT}/16", "dev", "v1")
+    run("ip", "-n", "b", "link", "set", "v1", "up")
+    run("ip", "-n", "c", "addr", "add", "10.79.255.2/16", "dev", "v1")
+    run("ip", "-n", "c", "link", "set", "v1", "up")
+    for third in (*range(2), 100):
+        run("ip", "-n", "c", "route", "add", "local", f"10.79.{third}.0/24", "dev", "lo")
+
+
+def shakeload(build, *arguments, **more):
+    command = [os.path.join(os.path.abspath(build), "tund/tests/bench/shakeload"), *map(str, arguments)]
+    return subprocess.Popen(["ip", "netns", "exec", "c", *command], stdout=subprocess.PIPE, text=True, **more)
+
+
+def answer(process):
+    out, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit("bench: shakeload failed")
+    return json.loads(out)
+
+
+def add_honest_peers(build, name):
+    out, _ = shakeload(build, "keys", HONEST).communicate()
+    for i, private in enumerate(out.split()):
+        public = run("wg", "pubkey", input=base64.b64encode(bytes.fromhex(private)).decode())
+        inside("b", "wg", "set", name, "peer", public.strip(), "allowed-ips", f"10.99.0.{i}/32")
+
+
+def measure(system, o):
+    """Goodput before and during, what the flooded daemon spends, and honest handshakes meanwhile."""
+    system.start()
+    try:
+        name = "wgb"
+        wait_for("a first ping", lambda: reachable(system), 20)
+        key = base64.b64decode(inside("b", "wg", "show", name, "public-key")).hex()
+        add_honest_peers(o.build, name)
+        goal = (FLOOD_OUT, 51820, key)
+        seconds = 6 if o.quick else 30
+        before = tcp(system, max(o.seconds, 2))[0]
+        flood = shakeload(o.build, "flood", FLOOD_IN, SOURCES, *goal, RATE, seconds)
+        pause = seconds * 1000 // (HONEST + 4)
+        crowd = shakeload(o.build, "honest", HONEST_IN, HONEST, *goal, pause)
+        cpu = cpu_seconds(system.daemons)
+        during = [tcp(system, max(o.seconds, 2))[0] for _ in range(1 if o.quick else 6)]
+        sent, honest = answer(flood), answer(crowd)
+        cpu = cpu_seconds(system.daemons) - cpu
+        return {"goodput before Gbit/s": before,
+                "goodput flooded Gbit/s": statistics.median(during),
+                "goodput left": statistics.median(during) / before,
+                "forged a second": sent["sent"] / sent["seconds"],
+                "new handshake ms": honest["median_us"] / 1000,
+                "new handshake p95 ms": honest["p95_us"] / 1000,
+                "daemons' CPU": cpu / sent["seconds"]}
+    finally:
+        system.stop()
+
+
+def place_address():
+    return OUTER["b"]
