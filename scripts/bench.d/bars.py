@@ -68,6 +68,27 @@ def relay_rows(middle):
     return rows
 
 
+def flood_rows(middle):
+    flooded = middle.get("tund flooded", {})
+    return [at_least("goodput under 100,000 forged handshakes a second, of that before",
+                     flooded.get("goodput left"), 0.9),
+            at_most("new honest handshakes meanwhile, p95", flooded.get("new handshake p95 ms"), 1000, " ms")]
+
+
+def stage_rows(micro):
+    """micro: what bench_stages printed, name -> number."""
+    cost = {}
+    for name, ns in micro.items():
+        kind, _, library = name.partition(" 1420 bytes, ")
+        if kind in ("seal", "open") and library:
+            cost[library] = cost.get(library, 0) + ns
+    ours = cost.get(micro.get("cipher"))
+    return [at_most("seal and open 1420 bytes, against the fastest library",
+                    ours / min(cost.values()) if ours else None, 1.1),
+            at_least("full handshakes per second and core, responder",
+                     micro.get("handshakes a second and core, responder"), 3000, "")]
+
+
 def added_ping(middle):
     ours, bare, other = (middle.get(n, {}).get("ping us") for n in ("tund", "bare veth", "wireguard-go"))
     if None in (ours, bare, other) or other <= bare:

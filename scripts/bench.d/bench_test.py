@@ -6,6 +6,7 @@ import bars
 import install
 import measure
 import report
+import stages
 
 STANZA = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\n"
 BARE = {"ping us": 40, "UDP 64 B pps": 100000}
@@ -68,6 +69,22 @@ class Bars(unittest.TestCase):
                 "1400 B trains pps": 790000, "64 B CPU us": 3, "1400 B CPU us": 3.1, "idle KiB each": 8}
         got = [verdict for *_, verdict in bars.relay_rows({"coturn": coturn, "tund-coord": ours})]
         self.assertEqual(got, ["pass", "pass", "pass"] + ["falls short"] * 3 + ["pass"])
+
+
+    def test_a_flood_may_cost_a_tenth_and_a_newcomer_a_second(self):
+        flooded = {"goodput left": 0.9, "new handshake p95 ms": 1000}
+        self.assertEqual([v for *_, v in bars.flood_rows({"tund flooded": flooded})], ["pass", "pass"])
+        flooded = {"goodput left": 0.89, "new handshake p95 ms": 1001}
+        self.assertEqual([v for *_, v in bars.flood_rows({"tund flooded": flooded})], ["falls short"] * 2)
+
+    def test_the_cipher_in_use_is_held_against_the_fastest(self):
+        micro = stages.parse("seal 1420 bytes, A       500.0\nopen 1420 bytes, A   500.0\n"
+                             "seal 1420 bytes, B 560\nopen 1420 bytes, B 550.0\n"
+                             "handshakes a second and core, responder 2999\n")
+        self.assertEqual([v for *_, v in bars.stage_rows({**micro, "cipher": "B"})],
+                         ["falls short", "falls short"])
+        self.assertEqual(bars.stage_rows({**micro, "cipher": "A"})[0][3], "pass")
+        self.assertEqual(bars.stage_rows(micro)[0][3], "not measured")
 
 
 class Search(unittest.TestCase):
