@@ -6,8 +6,14 @@
 #                                  internet
 #                                     |
 #                                coordinator
+#                                     |
+#                              carrier's router, symmetric NAT
+#                                     |
+#                              modem --115200 baud-- emulated Cortex-M3: electron-1
 . "$(dirname "$0")/lib/lab.sh"
 . "$LAB_LIB/overlay.sh"
+. "$LAB_LIB/device.sh"
+. "$LAB_LIB/chip.sh"
 # a demo has no plan to print: it says what it does
 trap 'status=$?; [[ ! ${LAB_KEEP:-} ]] || lab_wait_for_visitors; lab_stop_all; exit $status' EXIT
 
@@ -63,6 +69,20 @@ echo "it is the same at both ends, by SHA-256"
 
 title "why this path"
 shows laptop "$TUNDCTL" explain nas
+
+title "a device behind a carrier's NAT: its firmware on an emulated Cortex-M3, a modem at 115200 baud"
+lab_home isp symmetric delay=50
+echo "nas\$ tundctl invite --name electron-1    (and the line is pasted at the device's prompt)"
+device_invite nas electron-1
+chip_modem isp
+chip_on
+wait_until 10 lab_log_has chip 'no member yet' || lab_die "the device does not start"
+chip_type "$(<"$(device_dir electron-1)/invite")"
+wait_until 10 chip_is online || lab_die "the device does not get online: $(tail -n 3 "$LAB_DIR/log/chip.log")"
+wait_until 30 overlay_knows laptop electron-1 || lab_die "the laptop does not hear of the device"
+shows laptop ping -c 3 -W 5 "${OVERLAY_IP[electron-1]}"
+echo "laptop asks it for its status, over CoAP:"
+udp_ask laptop "${OVERLAY_IP[electron-1]}" 5683 '\x41\x01\x12\x34\x99\xb6status' | tail -c +9 | sed 's/^/  /'
 
 title "in short"
 rtt_ms=$(lab_exec laptop ping -c 5 -i 0.1 -q "${OVERLAY_IP[nas]}" | sed -n 's#^rtt [^=]*= [0-9.]*/\([0-9.]*\)/.*#\1#p')

@@ -1,10 +1,10 @@
 /* How the core and the modem meet.
  *
  * The core wants to be drained after each thing that is pushed into it; the modem takes one datagram at
- * a time, a tenth of a second each. So nothing is pushed (no datagram, no tick) before what the
- * last push caused has gone. The modem does not begin to read while a datagram waits to go out, so the
- * two do not wait for each other. While there is no modem, what the core sends is lost, and it goes on
- * by its own clock. */
+ * a time, a tenth of a second each, and has one buffer for both directions. So nothing is pushed before
+ * what the last push caused has gone, and nothing but what was read while that buffer is being read
+ * into: or a datagram that came and one that wants to go would wait for each other for ever. While
+ * there is no modem, what the core sends is lost, and it goes on by its own clock. */
 #include "device.h"
 
 #include <string.h>
@@ -42,6 +42,12 @@ int device_start(struct device *d, uint64_t now_us)
 
 /* ---- the coordinator's name ---- */
 
+/* May anything be pushed that did not come from the modem's buffer? */
+static bool may_push(const struct device *d)
+{
+    return d->is_drained && (d->at.state != AT_UP || at_can_send(&d->at));
+}
+
 static void look_up(struct device *d, uint64_t now_us)
 {
     uint16_t port;
@@ -49,7 +55,7 @@ static void look_up(struct device *d, uint64_t now_us)
     const char *host = bridge_coordinator(&d->bridge, &port);
     int got;
 
-    if (!host)
+    if (!host || !may_push(d))
         return;
     if (bridge_take_resolve(&d->bridge) || d->resolve_at_us <= now_us) {
         d->resolve_at_us = UINT64_MAX;
@@ -109,15 +115,17 @@ static void modem(struct device *d, uint64_t now_us)
            (byte = chip_read(CHIP_MODEM)) >= 0)
         at_on_byte(&d->at, (uint8_t)byte, now_us);
     at_tick(&d->at, now_us);
-    if (at_take_up(&d->at) && d->bridge.is_member) {
+    send_out(d, now_us);
+    if (may_push(d) && at_take_up(&d->at) && d->bridge.is_member) {
         bridge_on_network_change(&d->bridge, now_us);
         d->is_drained = false;
     }
     look_up(d, now_us);
-    send_out(d, now_us);
     if (d->is_drained)
         take_in(d, now_us);
-    if (d->is_drained && bridge_next_deadline(&d->bridge) <= now_us) {
+    else
+        at_release(&d->at); /* joining at the prompt came in between: it is lost, as on the air */
+    if (may_push(d) && bridge_next_deadline(&d->bridge) <= now_us) {
         bridge_tick(&d->bridge, now_us);
         d->is_drained = false;
     }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../regs.h"
+#include "firmware-bridge/ports/stm32f2/regs.h"
 #include "libtunnel/crypto/crypto.h"
 #include "libtunnel/wg/cookie.h"
 #include "libtunnel/wg/noise.h"
