@@ -6,7 +6,7 @@
  *               all the rest is there
  *   on_event    what has to be stored is stored, what people want to know is logged,
  *               and who waits on the control socket is told
- *   on_stop     roster written, backstop routes and socket removed, lock given up
+ *   on_stop     roster written, backstop routes and socket removed; the lock goes with overlay_free
  *
  * Failures while starting are sentences for the user (tund_fail); later ones are
  * logged, and the tunnels go on. */
@@ -324,7 +324,6 @@ static void on_stop(void *ctx)
     }
     if (o->left && state_forget(&o->state, &why) != 0)
         log_error("%s", why.text);
-    state_close(&o->state);
     o->t = NULL;
 }
 
@@ -349,5 +348,9 @@ struct overlay *overlay_new(struct tund_hooks *hooks)
 
 void overlay_free(struct overlay *o)
 {
+    /* Last of all: who waits for the lock may start another daemon, which wants our interface and port,
+     * and mappings are deleted while the loop runs out. */
+    if (o)
+        state_close(&o->state);
     secure_free(o, sizeof(*o));
 }

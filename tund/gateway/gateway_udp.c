@@ -392,6 +392,10 @@ void gateway_on_announcement(struct gateway *g, enum gateway_family family, cons
                pcp.result == PCP_SUCCESS && !gateway_epoch_pcp(&s->pcp_epoch, now_us, pcp.epoch_s);
     else if (family == GATEWAY_V4 && natpmp_decode(&natpmp, data, len) == 0)
         news = natpmp_tells_news(g, &natpmp, now_us);
-    if (news && (!s->renewed_us || now_us >= s->renewed_us + ANNOUNCED_PAUSE_US))
-        renew_all(g, family, GATEWAY_NONE, ANNOUNCED_WAIT_US, now_us);
+    if (!news || now_us < s->renewed_us)
+        return; /* a renewal that was put off covers it */
+    if (s->renewed_us && now_us < s->renewed_us + ANNOUNCED_PAUSE_US)
+        now_us = s->renewed_us + ANNOUNCED_PAUSE_US;
+    for (int both = 0; both < GATEWAY_FAMILIES; both++) /* it is one box */
+        renew_all(g, (enum gateway_family)both, GATEWAY_NONE, ANNOUNCED_WAIT_US, now_us);
 }

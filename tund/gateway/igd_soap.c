@@ -207,12 +207,14 @@ static void map(struct igd *i)
 
 static void unmap(struct igd *i)
 {
+    struct entry_text e;
     int rc;
 
     snprintf(i->external_port, sizeof i->external_port, "%u", i->job->external_port);
-    rc = delete_entry(i, i->external_port, protocol_of(i->job));
-    i->out->status = rc == IGD_NO_SUCH_ENTRY && i->job->op == IGD_UNMAP ? IGD_NO_SUCH_ENTRY
-                                                                       : status_of(rc);
+    rc = read_entry(i, i->external_port, &e);
+    if (rc != IGD_NO_SUCH_ENTRY) /* which some routers do not say of a deletion */
+        rc = delete_entry(i, i->external_port, protocol_of(i->job));
+    i->out->status = status_of(rc);
 }
 
 /* ---- the table ---- */
