@@ -27,7 +27,7 @@ assert_eq "it is sure of that, with two addresses" "$(report .v4.mapping_sure)" 
 assert_eq "ports are kept" "$(report .v4.ports)" preserved
 assert_eq "it has a hairpin" "$(report .v4.hairpin)" true
 assert_eq "whole packets reach the coordinator" "$(report .v4.mtu)" 1500
-assert_eq "a refusal passes on TCP 443" "$(report .tcp443)" refused
+assert_eq "the coordinator takes TLS on TCP 443" "$(report .tcp443)" open
 assert_eq "there is no captive portal" "$(report .captive_portal.state)" no
 assert_eq "the coordinator has no IPv6 address" "$(report .v6)" null
 tundctl open netcheck --json >"$LAB_DIR/report"
