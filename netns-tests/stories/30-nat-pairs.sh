@@ -19,7 +19,7 @@
 
 runs=${PAIR_RUNS:-1}
 kinds=(public full-cone address-restricted port-restricted symmetric carrier)
-rows=()
+rows=() tried=0
 
 lab_internet
 overlay_coord
@@ -107,9 +107,12 @@ for ((i = 0; i < ${#kinds[@]}; i++)); do
                 run_pair "$b" "$a" "$direct"
             fi
         done
+        tried=$((tried + 1))
         judge_pair "${kinds[i]} and ${kinds[j]}" "$direct" "$limit"
     done
 done
+
+((tried > 0)) || lab_die "no pair was tried: PAIR_ONLY=${PAIR_ONLY:-} is none of them, in this order"
 
 table() {
     echo "| routers | path | first answer ms, p50 | p95 | direct after ms, p50 | p95 | seen from outside, p50 |"
