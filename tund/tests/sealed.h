@@ -12,6 +12,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "tund/netlink.h"
+
 static inline bool sealed_write(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -44,6 +46,19 @@ static inline bool sealed_enter(void)
     return sealed_become_root() && !unshare(CLONE_NEWNET | CLONE_NEWNS) &&
            !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
            !mount("none", "/run", "tmpfs", 0, "mode=0755");
+}
+
+/* The same, with the loopback up. */
+static inline bool sealed_enter_with_loopback(void)
+{
+    struct nl n;
+    int err;
+
+    if (!sealed_enter() || nl_open(&n))
+        return false;
+    err = nl_link_up(&n, "lo", 0);
+    nl_close(&n);
+    return !err;
 }
 
 #endif

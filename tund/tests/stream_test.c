@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "tund/frames.h"
-#include "tund/netlink.h"
 #include "tund/stream.h"
 #include "tund/tls_server.h"
 
@@ -322,12 +321,10 @@ static int set_up(void **state)
     struct sockaddr_in sa = {.sin_family = AF_INET};
     socklen_t len = sizeof(sa);
     struct why w;
-    struct nl nl;
 
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || !sealed_enter() || nl_open(&nl) || nl_link_up(&nl, "lo", 0) || uv_loop_init(&loop) ||
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || !sealed_enter_with_loopback() || uv_loop_init(&loop) ||
         tls_client_new(&client_tls, &w) || tls_server_new(&server_tls, &w))
         return -1;
-    nl_close(&nl);
     sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0 || bind(listener, (struct sockaddr *)&sa, sizeof(sa)) || listen(listener, 8) ||
