@@ -247,6 +247,16 @@ void gateway_refused(struct gateway *g, struct gateway_mapping *m, enum gateway_
     m->due_us = now_us + TN_S(m->retry_s);
 }
 
+void gateway_lost_port(struct gateway *g, struct gateway_mapping *m, uint64_t now_us)
+{
+    forget_external(g, m);
+    m->port_tries = 1;
+    m->ask_port = 0;
+    m->tries = 0;
+    set_state(g, m, GATEWAY_ASKING, (enum gateway_why)m->why);
+    gateway_ask(g, m, now_us);
+}
+
 void gateway_ended(struct gateway *g, struct gateway_mapping *m, uint64_t now_us)
 {
     bool lies = m->silent_count >= 2;

@@ -108,6 +108,7 @@ struct gateway_server {
     struct tn_addr observed; /* as others see us; all zero: unknown */
     bool want_outside;      /* ask NAT-PMP for it with the next datagram */
     uint64_t renewed_us;    /* when a lost epoch last made us renew everything */
+    uint64_t moved_us;      /* from then on a new outside address makes us renew at once again */
 };
 
 struct gateway_igd {

@@ -18,6 +18,8 @@ void gateway_granted(struct gateway *g, struct gateway_mapping *m, const struct 
  * then all is tried again after retry_s. */
 void gateway_refused(struct gateway *g, struct gateway_mapping *m, enum gateway_why why, uint16_t code,
                      uint32_t retry_s, uint64_t now_us);
+/* The port that was asked for, or held until now, is not to be had: any other is asked for. */
+void gateway_lost_port(struct gateway *g, struct gateway_mapping *m, uint64_t now_us);
 /* It is deleted at the gateway, as far as we can know. */
 void gateway_ended(struct gateway *g, struct gateway_mapping *m, uint64_t now_us);
 /* Asks (again) by the protocol that m->protocol says. */

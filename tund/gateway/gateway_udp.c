@@ -14,6 +14,7 @@
 
 #define FIRST_WAIT_US TN_MS(250)
 #define ANNOUNCED_WAIT_US TN_S(5)
+#define MOVED_WAIT_US TN_S(1)
 #define ANNOUNCED_PAUSE_US TN_S(10) /* a hostile neighbour can make us renew so often */
 #define ERROR_RETRY_MIN_S 60u
 #define ERROR_RETRY_MAX_S 1800u /* section 7.4 */
@@ -284,11 +285,7 @@ static void on_pcp_map(struct gateway *g, struct gateway_mapping *m, const struc
     } else if (a->result == PCP_SUCCESS) {
         gateway_refused(g, m, GATEWAY_BAD_ANSWER, 0, 600, now_us);
     } else if (a->result == PCP_CANNOT_PROVIDE_EXTERNAL && m->port_tries == 0) {
-        m->port_tries = 1;
-        m->ask_port = 0; /* any */
-        memset(&m->external, 0, sizeof m->external);
-        m->tries = 0;
-        gateway_ask(g, m, now_us);
+        gateway_lost_port(g, m, now_us);
     } else {
         gateway_refused(g, m, pcp_why(a->result), a->result, error_retry_s(a), now_us);
     }
@@ -358,23 +355,36 @@ static bool announces_another_outside(const struct gateway *g, const struct tn_a
     return false;
 }
 
-static bool natpmp_tells_news(struct gateway *g, const struct natpmp_answer *a, uint64_t now_us)
+enum news {
+    NO_NEWS,
+    NEWS_REBOOT,
+    NEWS_MOVE, /* another outside address */
+};
+
+static enum news natpmp_news(struct gateway *g, const struct natpmp_answer *a, uint64_t now_us)
 {
     struct gateway_server *s = &g->server[GATEWAY_V4];
     struct gateway_epoch of_pcp = s->pcp_epoch; /* one clock, in every gateway that speaks both */
-    bool news = false;
+    bool fits = true;
 
     if (a->op != NATPMP_ADDRESS || a->result != NATPMP_SUCCESS)
-        return false;
+        return NO_NEWS;
     if (s->natpmp_epoch.known)
-        news = !gateway_epoch_natpmp(&s->natpmp_epoch, now_us, a->epoch_s);
+        fits = gateway_epoch_natpmp(&s->natpmp_epoch, now_us, a->epoch_s);
     else if (of_pcp.known)
-        news = !gateway_epoch_natpmp(&of_pcp, now_us, a->epoch_s);
+        fits = gateway_epoch_natpmp(&of_pcp, now_us, a->epoch_s);
     if (announces_another_outside(g, &a->external)) {
         s->outside = a->external;
-        news = true;
+        return NEWS_MOVE;
     }
-    return news;
+    return fits ? NO_NEWS : NEWS_REBOOT;
+}
+
+/* It is one box: whatever it says is of both families. */
+static void renew_both(struct gateway *g, uint64_t max_wait_us, uint64_t now_us)
+{
+    for (int both = 0; both < GATEWAY_FAMILIES; both++)
+        renew_all(g, (enum gateway_family)both, GATEWAY_NONE, max_wait_us, now_us);
 }
 
 void gateway_on_announcement(struct gateway *g, enum gateway_family family, const uint8_t *data,
@@ -383,19 +393,26 @@ void gateway_on_announcement(struct gateway *g, enum gateway_family family, cons
     struct gateway_server *s = &g->server[family];
     struct natpmp_answer natpmp;
     struct pcp_answer pcp;
-    bool news = false;
+    enum news news = NO_NEWS;
 
     if (!s->present || g->stopping)
         return;
-    if (pcp_decode(&pcp, data, len) == 0)
-        news = pcp.opcode == PCP_ANNOUNCE && pcp.version == PCP_VERSION && s->pcp_epoch.known &&
-               pcp.result == PCP_SUCCESS && !gateway_epoch_pcp(&s->pcp_epoch, now_us, pcp.epoch_s);
-    else if (family == GATEWAY_V4 && natpmp_decode(&natpmp, data, len) == 0)
-        news = natpmp_tells_news(g, &natpmp, now_us);
-    if (!news || now_us < s->renewed_us)
+    if (pcp_decode(&pcp, data, len) == 0) {
+        if (pcp.opcode == PCP_ANNOUNCE && pcp.version == PCP_VERSION && s->pcp_epoch.known &&
+            pcp.result == PCP_SUCCESS && !gateway_epoch_pcp(&s->pcp_epoch, now_us, pcp.epoch_s))
+            news = NEWS_REBOOT;
+    } else if (family == GATEWAY_V4 && natpmp_decode(&natpmp, data, len) == 0) {
+        news = natpmp_news(g, &natpmp, now_us);
+    }
+    if (news == NEWS_MOVE && now_us >= s->moved_us) {
+        /* it often comes with a reboot, and does not wait for the pause after that */
+        s->moved_us = now_us + ANNOUNCED_PAUSE_US;
+        renew_both(g, MOVED_WAIT_US, now_us);
+        return;
+    }
+    if (news == NO_NEWS || now_us < s->renewed_us)
         return; /* a renewal that was put off covers it */
     if (s->renewed_us && now_us < s->renewed_us + ANNOUNCED_PAUSE_US)
         now_us = s->renewed_us + ANNOUNCED_PAUSE_US;
-    for (int both = 0; both < GATEWAY_FAMILIES; both++) /* it is one box */
-        renew_all(g, (enum gateway_family)both, GATEWAY_NONE, ANNOUNCED_WAIT_US, now_us);
+    renew_both(g, ANNOUNCED_WAIT_US, now_us);
 }

@@ -27,6 +27,7 @@ struct fake {
     bool only_permanent;      /* UPnP 725 for any lease */
     uint64_t igd_takes_us;
     bool igd_dies;            /* the child ends without an answer */
+    unsigned silent_after_pcp_map; /* answers no PCP request after so many; 0: all */
     /* what happened */
     unsigned pcp_maps, pcp_deletes, natpmp_maps, natpmp_deletes, natpmp_asks, probes, igd_maps,
         igd_unmaps, datagrams;
@@ -56,6 +57,8 @@ static inline void fake_pcp(struct fake *f, enum gateway_family family, const ui
     f->pcp_maps += lease_s != 0;
     f->pcp_deletes += lease_s == 0;
     memcpy(f->last_pcp, ask, PCP_MAP_LEN);
+    if (f->silent_after_pcp_map && f->pcp_maps > f->silent_after_pcp_map)
+        return;
     if (lease_s > f->lease_max_s)
         lease_s = f->lease_max_s;
     if (f->pcp_result)

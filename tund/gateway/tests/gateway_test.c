@@ -99,6 +99,29 @@ static void an_outside_address_that_changes_is_followed(void **state)
     assert_false(gateway_take_changed(&f.g));
 }
 
+static void an_outside_address_that_changes_with_a_reboot_does_not_wait_for_the_pause(void **state)
+{
+    struct tn_addr now = ip4(55, 2, 1, 77);
+    struct fake f;
+
+    fake_init(&f);
+    f.pcp = true;
+    fake_run(&f, TN_S(100));
+    f.epoch_began_us = f.now_us;
+    announce(&f, PCP_ANNOUNCED_ANEW);
+    fake_run(&f, TN_S(6));
+    assert_int_equal(f.pcp_maps, 2);
+    f.outside = now;
+    announce(&f, "00800000 00000006 3702014d");
+    fake_run(&f, TN_S(1));
+    assert_true(tn_addr_same_ip(&fake_mapping(&f)->external, &now));
+    for (int i = 0; i < 100; i++) { /* a neighbour who makes addresses up */
+        announce(&f, i & 1 ? "00800000 00000006 37020150" : "00800000 00000006 37020151");
+        fake_run(&f, TN_MS(10));
+    }
+    assert_int_equal(f.pcp_maps, 3);
+}
+
 static void what_others_see_tells_of_a_new_address_too(void **state)
 {
     struct tn_addr before = ip4(55, 2, 1, 2), now = ip4(55, 2, 1, 77);
@@ -313,6 +336,7 @@ int main(void)
         cmocka_unit_test(an_announcement_that_fits_renews_nothing),
         cmocka_unit_test(a_reboot_that_has_counted_past_the_old_epoch_is_seen_at_the_renewal),
         cmocka_unit_test(an_outside_address_that_changes_is_followed),
+        cmocka_unit_test(an_outside_address_that_changes_with_a_reboot_does_not_wait_for_the_pause),
         cmocka_unit_test(what_others_see_tells_of_a_new_address_too),
         cmocka_unit_test(a_mapping_that_does_not_answer_is_deleted_asked_again_then_left),
         cmocka_unit_test(a_mapping_that_answers_is_trusted_until_its_address_changes),

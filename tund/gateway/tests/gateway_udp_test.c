@@ -190,6 +190,29 @@ static void when_no_port_can_be_had_any_other_is_asked_for_once(void **state)
     assert_int_equal(f.last_pcp[42] << 8 | f.last_pcp[43], 0);
 }
 
+/* The answer to a renewal: what was held is gone, and nobody may be told of it any more. */
+static void a_held_port_that_is_lost_is_not_told_any_more(void **state)
+{
+    struct fake f;
+
+    fake_init(&f);
+    f.pcp = true;
+    f.lease_max_s = 100;
+    fake_run(&f, TN_S(10));
+    assert_state(&f, GATEWAY_MAPPED, GATEWAY_WELL, GATEWAY_PCP);
+    f.pcp_result = PCP_CANNOT_PROVIDE_EXTERNAL;
+    f.silent_after_pcp_map = f.pcp_maps + 1;
+    fake_run(&f, TN_MS(40100)); /* to half of its life, and a try more */
+    assert_state(&f, GATEWAY_ASKING, GATEWAY_WELL, GATEWAY_PCP);
+    assert_true(tn_addr_is_zero(&fake_mapping(&f)->external));
+    assert_int_equal(f.last_pcp[42] << 8 | f.last_pcp[43], 0);
+    f.pcp_result = PCP_SUCCESS;
+    f.silent_after_pcp_map = 0;
+    fake_run(&f, TN_S(1));
+    assert_state(&f, GATEWAY_MAPPED, GATEWAY_WELL, GATEWAY_PCP);
+    assert_int_equal(fake_mapping(&f)->external.port, 30000);
+}
+
 static void each_error_of_natpmp_is_told(void **state)
 {
     static const struct {
@@ -319,6 +342,7 @@ int main(void)
         cmocka_unit_test(each_error_of_pcp_is_told_and_not_repeated_at_once),
         cmocka_unit_test(versions_and_operations_that_it_lacks_mean_that_it_speaks_no_pcp),
         cmocka_unit_test(when_no_port_can_be_had_any_other_is_asked_for_once),
+        cmocka_unit_test(a_held_port_that_is_lost_is_not_told_any_more),
         cmocka_unit_test(each_error_of_natpmp_is_told),
         cmocka_unit_test(a_success_without_a_port_or_an_address_is_no_mapping),
         cmocka_unit_test(an_endless_lease_is_renewed_as_one_of_a_day),
