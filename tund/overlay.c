@@ -96,6 +96,8 @@ static int start(void *ctx, struct tund *t)
     err = uv_timer_init(&t->loop, &o->save_timer);
     if (!err)
         err = uv_timer_init(&t->loop, &o->resolve_timer);
+    if (!err)
+        err = overlay_disk_open(o);
     if (err)
         return tund_fail(t, err, "no timers: %s", strerror(-err));
     o->timers_open = true;
@@ -316,8 +318,8 @@ static void on_stop(void *ctx)
     overlay_portmap_stop(o);
     overlay_net_stop(o);
     if (o->timers_open) {
-        if (!o->left)
-            overlay_flush_roster(o);
+        overlay_store_roster_now(o);
+        overlay_disk_finish(o, !o->left);
         uv_close((uv_handle_t *)&o->save_timer, NULL);
         uv_close((uv_handle_t *)&o->resolve_timer, NULL);
         o->timers_open = false;

@@ -2,6 +2,7 @@
  *
  *   overlay.c         the daemon's hooks: start, events, stop
  *   overlay_store.c   what has to be on disk before it counts: stamps, the roster, "joined"
+ *   overlay_disk.c    writes that packets do not wait for
  *   overlay_net.c     own addresses and routes, and the host's addresses as candidates
  *   overlay_coord.c   the coordinator's name becomes addresses
  *   overlay_stream.c  the coordinator by TLS, where UDP is blocked
@@ -24,6 +25,7 @@
 #include "gateway/driver.h"
 #include "netcheck.h"
 #include "overlay.h"
+#include "overlay_disk.h"
 #include "prefix.h"
 #include "resolve.h"
 #include "state.h"
@@ -107,6 +109,7 @@ struct overlay {
     bool net_up; /* addresses and routes are set */
     bool no_ipv6; /* this host has none */
 
+    struct overlay_disk disk;
     uint64_t stamp_ceiling_ns; /* as stored */
     uv_timer_t save_timer;
     bool roster_dirty;
@@ -139,13 +142,13 @@ struct overlay {
 
 /* ---- overlay_store.c: log what fails; the node goes on with what it has ---- */
 
-/* Stores a ceiling OVERLAY_STAMP_AHEAD_NS above `above_ns`, and tells it to the node when there is one. */
+/* Stores a ceiling OVERLAY_STAMP_AHEAD_NS above `above_ns`: the first at once, others by and by; then the node has them. */
 #define OVERLAY_STAMP_AHEAD_NS (600ull * 1000000000u)
 TN_MUST_CHECK int overlay_store_stamp(struct overlay *o, uint64_t above_ns, struct why *w);
 void overlay_extend_stamp(struct overlay *o, uint64_t above_ns);
 TN_MUST_CHECK int overlay_load_roster(struct overlay *o, struct why *w);
 void overlay_roster_changed(struct overlay *o); /* is written soon */
-void overlay_flush_roster(struct overlay *o);   /* now, if it has to be */
+void overlay_store_roster_now(struct overlay *o); /* if a change waits: with overlay_disk_finish */
 void overlay_store_joined(struct overlay *o);
 
 /* ---- overlay_net.c ---- */

@@ -147,11 +147,8 @@ static void begin_trial(struct overlay *o)
 
 static void store(struct overlay *o)
 {
-    struct why why;
-
     state_networks_put(&o->life.networks, o->life.key, &o->life.life);
-    if (state_save_networks(&o->state, &o->life.networks, &why) != 0)
-        log_warn("%s", why.text);
+    overlay_disk_wish(o, OVERLAY_NETWORKS);
 }
 
 static void finish(struct overlay *o, bool alive)

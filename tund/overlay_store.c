@@ -2,10 +2,10 @@
  *
  * Stamps: no handshake stamp goes above the ceiling that is stored, so after a
  * power cut every new one is above every old one. The node asks for a higher
- * ceiling before it needs it (TN_EV_STAMP). When the disk says no, the node keeps
- * its sessions and asks again with the next handshake.
+ * ceiling before it needs it (TN_EV_STAMP). While the disk says no, the node keeps
+ * its sessions and makes no handshake above the ceiling.
  *
- * Roster: a change is written within SAVE_DELAY_MS, so that the burst of a first
+ * Roster: a change is handed to the disk after SAVE_DELAY_MS, so that the burst of a first
  * sync is one write. What a power cut takes with it in between comes again from
  * the coordinator, and is verified again. */
 #include "overlay_inside.h"
@@ -18,16 +18,19 @@
 #include "log.h"
 
 #define SAVE_DELAY_MS 200
-#define SAVE_RETRY_MS 10000
+
+static uint64_t ceiling_above(const struct overlay *o, uint64_t above_ns)
+{
+    uint64_t ceiling = above_ns + OVERLAY_STAMP_AHEAD_NS;
+
+    return ceiling > o->stamp_ceiling_ns ? ceiling : o->stamp_ceiling_ns + OVERLAY_STAMP_AHEAD_NS;
+}
 
 int overlay_store_stamp(struct overlay *o, uint64_t above_ns, struct why *w)
 {
-    uint64_t ceiling = above_ns + OVERLAY_STAMP_AHEAD_NS;
-    int err;
+    uint64_t ceiling = ceiling_above(o, above_ns);
+    int err = state_save_stamp(&o->state, ceiling, w);
 
-    if (ceiling <= o->stamp_ceiling_ns)
-        ceiling = o->stamp_ceiling_ns + OVERLAY_STAMP_AHEAD_NS;
-    err = state_save_stamp(&o->state, ceiling, w);
     if (!err)
         o->stamp_ceiling_ns = ceiling;
     return err;
@@ -35,13 +38,7 @@ int overlay_store_stamp(struct overlay *o, uint64_t above_ns, struct why *w)
 
 void overlay_extend_stamp(struct overlay *o, uint64_t above_ns)
 {
-    struct why why;
-
-    if (overlay_store_stamp(o, above_ns, &why) != 0) {
-        log_error("%s: no new handshakes until this works; tunnels that are up go on", why.text);
-        return;
-    }
-    tn_node_extend_stamp(o->t->node, o->stamp_ceiling_ns);
+    overlay_disk_wish_stamp(o, ceiling_above(o, above_ns));
 }
 
 /* ---- roster ---- */
@@ -77,29 +74,16 @@ int overlay_load_roster(struct overlay *o, struct why *w)
     return err;
 }
 
-static const struct tn_member *member_at(const void *ctx, uint32_t i)
+void overlay_store_roster_now(struct overlay *o)
 {
-    return tn_node_member(ctx, i);
+    if (o->roster_dirty)
+        overlay_disk_wish(o, OVERLAY_ROSTER);
+    o->roster_dirty = false;
 }
 
 static void on_save(uv_timer_t *timer)
 {
-    overlay_flush_roster(timer->data);
-}
-
-void overlay_flush_roster(struct overlay *o)
-{
-    struct why why;
-
-    if (!o->roster_dirty)
-        return;
-    o->roster_dirty = false;
-    if (state_save_roster(&o->state, member_at, o->t->node, &why) == 0)
-        return;
-    log_error("%s: it is tried again in %d s", why.text, SAVE_RETRY_MS / 1000);
-    o->roster_dirty = true;
-    if (uv_timer_start(&o->save_timer, on_save, SAVE_RETRY_MS, 0) != 0)
-        log_error("no timer to write the roster");
+    overlay_store_roster_now(timer->data);
 }
 
 void overlay_roster_changed(struct overlay *o)

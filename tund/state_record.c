@@ -372,12 +372,11 @@ int state_load_stamp(struct state *s, uint64_t *ceiling_ns, struct why *w)
 
 /* ---- roster ---- */
 
-int state_save_roster(struct state *s, const struct tn_member *(*at)(const void *ctx, uint32_t i),
-                      const void *ctx, struct why *w)
+int state_encode_roster(const struct tn_member *(*at)(const void *ctx, uint32_t i), const void *ctx,
+                        uint8_t **out, size_t *len, struct why *w)
 {
     uint32_t count = 0;
     uint8_t *buf;
-    int err = 0;
 
     while (at(ctx, count))
         count++;
@@ -385,14 +384,20 @@ int state_save_roster(struct state *s, const struct tn_member *(*at)(const void 
     if (!buf)
         return why_set(w, -ENOMEM, "no memory to write the roster");
     tn_roster_encode_head(buf);
-    for (uint32_t i = 0; i < count && !err; i++) {
-        if (tn_roster_encode_member(at(ctx, i), buf + TN_ROSTER_FILE_LEN(i)) != 0)
-            err = why_set(w, -EINVAL, "member %u of the roster cannot be stored", i);
+    for (uint32_t i = 0; i < count; i++) {
+        if (tn_roster_encode_member(at(ctx, i), buf + TN_ROSTER_FILE_LEN(i)) != 0) {
+            free(buf);
+            return why_set(w, -EINVAL, "member %u of the roster cannot be stored", i);
+        }
     }
-    if (!err)
-        err = state_write(s, ROSTER_FILE, buf, TN_ROSTER_FILE_LEN(count), w);
-    free(buf);
-    return err;
+    *out = buf;
+    *len = TN_ROSTER_FILE_LEN(count);
+    return 0;
+}
+
+int state_write_roster(struct state *s, const uint8_t *data, size_t len, struct why *w)
+{
+    return state_write(s, ROSTER_FILE, data, len, w);
 }
 
 int state_load_roster(struct state *s, struct tn_roster *r, struct tn_roster_load *report,

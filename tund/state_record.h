@@ -60,10 +60,11 @@ TN_MUST_CHECK int state_load_owner(struct state *s, struct state_owner *o, struc
 TN_MUST_CHECK int state_save_stamp(struct state *s, uint64_t ceiling_ns, struct why *w);
 TN_MUST_CHECK int state_load_stamp(struct state *s, uint64_t *ceiling_ns, struct why *w);
 
-/* File "roster" (member/roster.h). `at` gives member i, NULL past the last. */
-TN_MUST_CHECK int state_save_roster(struct state *s,
-                                    const struct tn_member *(*at)(const void *ctx, uint32_t i),
-                                    const void *ctx, struct why *w);
+/* File "roster" (member/roster.h). `at` gives member i, NULL past the last. Encoding allocates *out, which
+ * the caller frees; writing what it gave may be done in another thread. */
+TN_MUST_CHECK int state_encode_roster(const struct tn_member *(*at)(const void *ctx, uint32_t i),
+                                      const void *ctx, uint8_t **out, size_t *len, struct why *w);
+TN_MUST_CHECK int state_write_roster(struct state *s, const uint8_t *data, size_t len, struct why *w);
 /* Adds what is on disk to an initialised roster; no file is an empty one. *report may be NULL. */
 TN_MUST_CHECK int state_load_roster(struct state *s, struct tn_roster *r,
                                     struct tn_roster_load *report, struct why *w);

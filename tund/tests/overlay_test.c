@@ -17,15 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "libtunnel/crypto/crypto.h"
+#include "save_roster.h"
 #include "sealed.h"
 #include "tund/daemon.h"
 #include "tund/enroll.h"
 #include "tund/log.h"
 #include "tund/overlay.h"
+#include "tund/overlay_inside.h"
 #include "tund/state_record.h"
 
 #define NOW_S 1790000000u
@@ -37,13 +40,6 @@ static char dir[64];
 static struct state_node self, other; /* nas, whose state it is, and laptop */
 
 /* ---- a member's state ---- */
-
-static const struct tn_member *member_at(const void *ctx, uint32_t i)
-{
-    const struct tn_roster *r = ctx;
-
-    return i < r->count ? &r->members[i] : NULL;
-}
 
 static void store(const char *host)
 {
@@ -74,7 +70,7 @@ static void store(const char *host)
     self.port = 61999;
     assert_int_equal(state_open(&s, dir, false, &why), 0);
     assert_int_equal(state_save_node(&s, &self, &why), 0);
-    assert_int_equal(state_save_roster(&s, member_at, &roster, &why), 0);
+    assert_int_equal(save_roster(&s, &roster, &why), 0);
     state_close(&s);
 }
 
@@ -518,6 +514,60 @@ static void a_state_without_a_member_or_with_a_damaged_one_is_refused(void **sta
     state_close(&s);
 }
 
+/* ---- what is written while the tunnel runs ---- */
+
+#define RUN_WHILE(condition) \
+    for (uint64_t end = uv_hrtime() + 10000000000ull; condition; uv_run(&t.loop, UV_RUN_ONCE)) \
+        assert_true(uv_hrtime() < end)
+static ino_t roster_file(void)
+{
+    char path[96];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/roster", dir);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_ino;
+}
+
+static void a_change_of_the_roster_is_on_disk_soon(void **state)
+{
+    ino_t before = roster_file();
+
+    assert_int_equal(start(), 0);
+    overlay_roster_changed(overlay);
+    RUN_WHILE(roster_file() == before);
+}
+
+static void what_could_not_be_written_is_written_at_the_end(void **state)
+{
+    char obstacle[96];
+    ino_t before = roster_file();
+
+    snprintf(obstacle, sizeof(obstacle), "%s/roster.tmp", dir);
+    assert_int_equal(start(), 0);
+    assert_int_equal(mkdir(obstacle, 0700), 0);
+    overlay_roster_changed(overlay);
+    RUN_WHILE(!overlay->disk.resting);
+    assert_int_equal(roster_file(), before);
+    assert_int_equal(rmdir(obstacle), 0);
+    stop();
+    assert_int_not_equal(roster_file(), before);
+}
+
+static void a_ceiling_counts_when_it_is_on_disk(void **state)
+{
+    uint64_t before, stored;
+    struct why why;
+
+    assert_int_equal(start(), 0);
+    before = overlay->stamp_ceiling_ns;
+    overlay_extend_stamp(overlay, before);
+    assert_int_equal(overlay->stamp_ceiling_ns, before);
+    RUN_WHILE(overlay->stamp_ceiling_ns == before);
+    assert_int_equal(overlay->stamp_ceiling_ns, before + OVERLAY_STAMP_AHEAD_NS);
+    assert_int_equal(state_load_stamp(&overlay->state, &stored, &why), 0);
+    assert_int_equal(stored, overlay->stamp_ceiling_ns);
+}
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -534,6 +584,9 @@ int main(void)
         T(a_second_daemon_with_the_same_state_is_refused),
         T(a_prefix_that_the_host_has_a_route_to_is_refused),
         T(no_stamp_is_ever_below_an_earlier_one),
+        T(a_change_of_the_roster_is_on_disk_soon),
+        T(what_could_not_be_written_is_written_at_the_end),
+        T(a_ceiling_counts_when_it_is_on_disk),
         T(the_coordinators_name_is_looked_up),
         T(a_coordinator_inside_the_overlay_is_not_used),
         T(a_state_without_a_member_or_with_a_damaged_one_is_refused),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "libtunnel/crypto/crypto.h"
+#include "save_roster.h"
 #include "tund/enroll.h"
 #include "tund/state_record.h"
 
@@ -277,13 +278,6 @@ static void the_higher_of_two_stamps_counts(void **state)
     assert_int_equal(state_load_stamp(&f->s, &stamp, &f->why), -EBADMSG);
 }
 
-static const struct tn_member *member_at(const void *ctx, uint32_t i)
-{
-    const struct tn_roster *r = ctx;
-
-    return i < r->count ? &r->members[i] : NULL;
-}
-
 static void a_roster_is_read_back_and_one_bad_card_hides_no_other(void **state)
 {
     struct fixture *f = *state;
@@ -301,7 +295,7 @@ static void a_roster_is_read_back_and_one_bad_card_hides_no_other(void **state)
                                    &invite, &f->why), 0);
     assert_int_equal(enroll_member(&other, &invite, 1790000001, &f->why), 0);
     assert_int_equal(tn_roster_offer(&r, &other.card, 0, &result), 0);
-    assert_int_equal(state_save_roster(&f->s, member_at, &r, &f->why), 0);
+    assert_int_equal(save_roster(&f->s, &r, &f->why), 0);
     tn_roster_init(&back, again, 4, network);
     assert_int_equal(state_load_roster(&f->s, &back, &report, &f->why), 0);
     assert_int_equal(report.loaded, 2);
@@ -327,7 +321,7 @@ static void forgetting_leaves_no_key_behind(void **state)
     assert_int_equal(state_save_node(&f->s, &f->node, &f->why), 0);
     assert_int_equal(state_save_owner(&f->s, &f->owner, &f->why), 0);
     assert_int_equal(state_save_stamp(&f->s, 5, &f->why), 0);
-    assert_int_equal(state_save_roster(&f->s, member_at, &r, &f->why), 0);
+    assert_int_equal(save_roster(&f->s, &r, &f->why), 0);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         assert_true(state_has(&f->s, names[i]));
     assert_int_equal(state_forget(&f->s, &f->why), 0);
