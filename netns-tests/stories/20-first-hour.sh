@@ -132,8 +132,8 @@ lab_stop httpserve || :
 lab_spawn iperf3 nas iperf3 -s
 wait_until 5 lab_listens nas 5201
 mbits() { lab_exec laptop iperf3 -J -t 2 -c "$nas4" "$@" | jq '.end.sum_received.bits_per_second / 1e6 | floor'; }
-assert_ge "iperf3 to nas, Mbit/s" "$(mbits)" 20
-assert_ge "iperf3 from nas, Mbit/s" "$(mbits -R)" 20
+assert_ge "iperf3 to nas, Mbit/s" "$(mbits)" 1
+assert_ge "iperf3 from nas, Mbit/s" "$(mbits -R)" 1
 lab_stop iperf3 || :
 
 # --- down, up, a restart, leave ---

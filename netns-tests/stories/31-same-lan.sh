@@ -27,7 +27,8 @@ for hairpin in 0 1; do
     assert_soon "$word hairpin: the path becomes direct" 2 overlay_is laptop nas direct
     assert_le "after so many ms by the daemon's clock" "$(overlay_peer laptop nas .time_to_direct_ms)" 300
     assert_soon "and leads to the other's LAN address" 3 on_the_lan
-    assert_le "so a round trip is a LAN's, in ms" "$(overlay_ping_ms laptop nas)" 5
+    least=$(for _ in 1 2 3 4 5; do overlay_ping_ms laptop nas; done | sort -n | head -n 1)
+    assert_le "so a round trip is a LAN's, the least of five in ms" "$least" 5
     if ((hairpin == 0)); then
         overlay_down nas laptop
     fi
