@@ -75,6 +75,7 @@ int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
     tn_allowed_init(&n->allowed, mem->allowed, mem->allowed_cap, mem->allowed_head, mem->peer_cap);
     tn_frag_init(&n->frags, mem->fragments, mem->fragment_cap);
     tn_sched_init(n);
+    n->lan_at_us = TN_NEVER;
     n->keepalive_us = cfg->keepalive_us;
     n->pays_for_bytes = cfg->pays_for_bytes;
     return 0;

@@ -9,6 +9,7 @@
  *   node_out.c      wishes become datagrams
  *   node_small.c    a device's small datagrams: what fits, fragments, squeezed headers
  *   node_path.c     the paths of a member: relay, candidates, link messages
+ *   node_lan.c      members on the LAN, while the coordinator is away
  *   node_overlay.c  membership and the coordinator's answers
  *   node_reach.c    which of our own addresses can be reached unasked
  *   node_nat.c      what our NAT does and what theirs do: told and heard
@@ -108,6 +109,8 @@ struct tn_node {
     bool syncing;
     uint64_t next_lookup_us[TN_LOOKUP_REASONS]; /* not before: who causes one kind cannot starve another */
     uint64_t next_suspect_us;
+    bool lan, lan_open;  /* may members be looked for on the LAN; and is it time to */
+    uint64_t lan_at_us;  /* when it will be */
     struct tn_card card;
     struct tn_roster roster;
     uint64_t keepalive_us;
@@ -128,6 +131,11 @@ uint32_t tn_sched_first(const struct tn_node *n); /* TN_NO_PEER: none */
 void tn_sched_want(struct tn_node *n, uint32_t peer, unsigned wants);
 uint32_t tn_sched_next_ready(struct tn_node *n); /* takes it off the list */
 void tn_event_push(struct tn_node *n, const struct tn_event *e);
+
+/* node_lan.c */
+void tn_lan_coordinator_changed(struct tn_node *n, struct tn_now now);
+void tn_lan_tick(struct tn_node *n, struct tn_now now);
+bool tn_lan_is_way(const struct tn_node *n, uint32_t peer); /* for one who has no other */
 
 /* node_peer.c */
 void tn_table_insert(struct tn_node *n, uint32_t peer);

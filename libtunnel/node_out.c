@@ -80,15 +80,15 @@ static bool poll_initiation(struct tn_node *n, uint32_t peer, struct tn_buf *b, 
     struct tn_peer *p = &n->mem.peers[peer];
     uint8_t stamp[TN_WG_STAMP_LEN];
     struct tn_way way;
-    bool has_way = tn_tx_way(n, peer, now, &way);
+    bool has_way = tn_tx_way(n, peer, now, &way), lan = !has_way && tn_lan_is_way(n, peer);
 
     watch_stamp(n, now);
-    if (has_way && tn_stamp_next(&n->stamp, now.unix_ns, stamp))
+    if ((has_way || lan) && tn_stamp_next(&n->stamp, now.unix_ns, stamp))
         return false; /* stays wished for, until the program has stored a ceiling */
     p->wants &= ~TN_WANTS_INITIATION;
     tn_timers_handshake_initiated(&p->timers, &n->rng, now.us);
     p->blocked = !has_way;
-    if (!has_way)
+    if (!has_way && !lan)
         return false;
     begin(b, NULL, 0);
     if (tn_noise_create_initiation(&n->local, &p->hs, &n->rng, stamp, tn_peer_new_index(n, peer),
@@ -98,6 +98,8 @@ static bool poll_initiation(struct tn_node *n, uint32_t peer, struct tn_buf *b, 
     tn_cookie_add_macs(&p->cookie, tn_buf_data(b), b->len, now.us);
     tn_timers_any_authenticated_sent(&p->timers);
     tn_timers_any_authenticated_traversal(&p->timers, now.us);
+    if (lan)
+        way = (struct tn_way){.via = TN_VIA_DIRECT, .addr = tn_addr_lan()};
     return !tn_tx_route(n, peer, &way, b, now, route);
 }
 

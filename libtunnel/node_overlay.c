@@ -318,6 +318,7 @@ static void on_connected(struct tn_node *n, const struct tn_coord_event *e, stru
     if (n->connected)
         return; /* keys were made anew */
     n->connected = true;
+    tn_lan_coordinator_changed(n, now);
     if (!tn_addr_is_zero(&e->addr))
         n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;
     tn_reach_refresh(n, now);
@@ -332,6 +333,7 @@ static void on_disconnected(struct tn_node *n, struct tn_now now)
     if (!n->connected)
         return;
     n->connected = false;
+    tn_lan_coordinator_changed(n, now);
     tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_DOWN});
     tn_path_relay_changed(n, false, now);
 }

@@ -38,6 +38,7 @@ void tn_tick(struct tn_node *n, struct tn_now now)
     while (budget-- && (peer = tn_sched_first(n)) != TN_NO_PEER &&
            n->mem.peers[peer].due_us <= now.us)
         tick_peer(n, peer, now);
+    tn_lan_tick(n, now);
     if (!n->has_coordinator)
         return;
     tn_coord_client_tick(&n->coord, now);
@@ -62,6 +63,10 @@ uint64_t tn_next_deadline(const struct tn_node *n, const char **name)
         what = "path";
         if (tn_timers_next(&p->timers, &timer) == at && at != TN_NEVER)
             what = timer_name[timer];
+    }
+    if (n->lan_at_us < at) {
+        at = n->lan_at_us;
+        what = "LAN";
     }
     if (n->has_coordinator) {
         const char *row = NULL;

@@ -132,6 +132,9 @@ void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, 
 /* Where UDP is blocked: a connection carries datagrams to and from the coordinator, whose address is then
  * this stream address (tn_addr_stream). NULL: no more. TN_EV_COORD_STREAM says when one is wanted. */
 void tn_node_set_stream(struct tn_node *n, const struct tn_addr *a, struct tn_now now);
+/* Where the coordinator is away, a member that has no path gets its initiation at tn_addr_lan(), which is for
+ * the program to multicast, with TTL 1; off at first. */
+void tn_node_set_lan(struct tn_node *n, bool on, struct tn_now now);
 /* Own host addresses with the UDP port; a change re-registers and punches anew. */
 void tn_node_set_candidates(struct tn_node *n, const struct tn_cand_wire *c, uint8_t count,
                             struct tn_now now);

@@ -36,6 +36,8 @@ struct tund_hooks {
     void (*on_event)(void *ctx, const struct tn_event *ev);
     /* A datagram for a stream address; may lose it. */
     void (*send_stream)(void *ctx, const uint8_t *data, size_t len);
+    /* A datagram for tn_addr_lan(): to be multicast. */
+    void (*send_lan)(void *ctx, const uint8_t *data, size_t len);
     /* Addresses or routes of the host changed, or it slept. tn_on_network_change was called. */
     void (*on_network_change)(void *ctx);
     /* The loop is about to end: close every handle, persist, remove routes. */

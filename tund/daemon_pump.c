@@ -108,6 +108,10 @@ static void send_datagram(struct tund *t, const struct tn_buf *b, const struct t
         t->hooks.send_stream(t->hooks.ctx, tn_buf_data(b), b->len);
         return;
     }
+    if (tn_addr_is_lan(&route->to)) {
+        t->hooks.send_lan(t->hooks.ctx, tn_buf_data(b), b->len);
+        return;
+    }
     if (t->answering && tn_addr_equal(&t->answering->remote, &route->to))
         local = &t->answering->local;
     io_send(t->io, b, &route->to, route->ttl, local, job);

@@ -40,6 +40,7 @@ const char options_help[] =
     "      --proxy-auth FILE  its USER:PASSWORD, in a file that nobody else may read\n"
     "      --portmap on|off ask the gateway to map the port, with --state (default: what\n"
     "                       tundctl create or join was told, which is on by default)\n"
+    "      --no-lan         never look for members by multicast, nor listen for them\n"
     "      --log-level L    silent, error, warn, info, debug or trace (default info)\n"
     "      --version        print the version\n"
     "  -h, --help           print this\n"
@@ -56,7 +57,7 @@ const char options_help[] =
 
 enum {
     OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_THREADS, OPT_TLS_PORT, OPT_PROXY, OPT_PROXY_AUTH,
-    OPT_METERED, OPT_SEARCH, OPT_LOG_LEVEL, OPT_PORTMAP, OPT_VERSION
+    OPT_NO_LAN, OPT_METERED, OPT_SEARCH, OPT_LOG_LEVEL, OPT_PORTMAP, OPT_VERSION
 };
 
 static const struct option long_options[] = {
@@ -70,6 +71,7 @@ static const struct option long_options[] = {
     {"proxy", required_argument, NULL, OPT_PROXY},
     {"proxy-auth", required_argument, NULL, OPT_PROXY_AUTH},
     {"portmap", required_argument, NULL, OPT_PORTMAP},
+    {"no-lan", no_argument, NULL, OPT_NO_LAN},
     {"metered", no_argument, NULL, OPT_METERED},
     {"search-budget", required_argument, NULL, OPT_SEARCH},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
@@ -148,6 +150,18 @@ static enum options_result take_budget(struct parse *p, int opt, const char *arg
     return OPTIONS_RUN;
 }
 
+static enum options_result take_port(struct parse *p, int opt, const char *arg)
+{
+    bool tls = opt == OPT_TLS_PORT;
+    uint32_t v;
+
+    if (!number(arg, 0, UINT16_MAX, &v))
+        return bad(p, "--%s wants a number from 0 to 65535", tls ? "tls-port" : "port");
+    *(tls ? &p->out->tls_port : &p->out->port) = (uint16_t)v;
+    p->out->port_given = p->out->port_given || !tls;
+    return OPTIONS_RUN;
+}
+
 static enum options_result take(struct parse *p, int opt, const char *arg)
 {
     uint32_t v;
@@ -162,11 +176,8 @@ static enum options_result take(struct parse *p, int opt, const char *arg)
         p->out->state_dir = arg;
         return OPTIONS_RUN;
     case OPT_PORT:
-        if (!number(arg, 0, UINT16_MAX, &v))
-            return bad(p, "--port wants a number from 0 to 65535");
-        p->out->port = (uint16_t)v;
-        p->out->port_given = true;
-        return OPTIONS_RUN;
+    case OPT_TLS_PORT:
+        return take_port(p, opt, arg);
     case OPT_MTU:
         if (!number(arg, MTU_MIN, MTU_MAX, &v))
             return bad(p, "--mtu wants a number from %d to %d", MTU_MIN, MTU_MAX);
@@ -182,17 +193,15 @@ static enum options_result take(struct parse *p, int opt, const char *arg)
             return bad(p, "--threads wants a number from 0 to %d", THREADS_MAX);
         p->out->threads = (int)v;
         return OPTIONS_RUN;
-    case OPT_TLS_PORT:
-        if (!number(arg, 0, UINT16_MAX, &v))
-            return bad(p, "--tls-port wants a number from 0 to 65535");
-        p->out->tls_port = (uint16_t)v;
-        return OPTIONS_RUN;
     case OPT_PROXY:
     case OPT_PROXY_AUTH:
         return take_proxy(p, opt, arg);
     case OPT_METERED:
     case OPT_SEARCH:
         return take_budget(p, opt, arg);
+    case OPT_NO_LAN:
+        p->out->lan = false;
+        return OPTIONS_RUN;
     case OPT_LOG_LEVEL:
         if (!log_level_parse(arg, &p->out->log_level))
             return bad(p, "--log-level wants silent, error, warn, info, debug or trace");
@@ -254,6 +263,7 @@ enum options_result options_parse(int argc, char **argv, struct tund_options *ou
     out->peers = PEERS_DEFAULT;
     out->threads = -1;
     out->tls_port = TLS_PORT_DEFAULT;
+    out->lan = true;
     out->log_level = LOG_LEVEL_INFO;
     take_environment(out);
     optind = 0; /* glibc: begin anew, also after an earlier call */

@@ -18,6 +18,8 @@
 
 #include "libtunnel/base/ct.h"
 #include "log.h"
+#include "overlay_lan.h"
+#include "overlay_search.h"
 #include "secure.h"
 
 #define NS_PER_S 1000000000ull
@@ -117,6 +119,8 @@ static int start(void *ctx, struct tund *t)
         return tund_fail(t, err, "%s", why.text);
     overlay_set_candidates(o);
     overlay_portmap_start(o);
+    overlay_lan_begin(o);
+    tn_node_set_lan(t->node, t->opt.lan, tund_now());
     overlay_coord_begin(o);
     err = overlay_ctl_open(o, &why);
     if (err)
@@ -272,6 +276,12 @@ static void on_network_change(void *ctx)
     udp_drop_detours(&o->t->udp);
     overlay_nat_begin(o);
     overlay_stream_on_change(o);
+    overlay_lan_begin(o);
+}
+
+static void send_lan(void *ctx, const uint8_t *data, size_t len)
+{
+    overlay_lan_send(ctx, data, len);
 }
 
 static void send_stream(void *ctx, const uint8_t *data, size_t len)
@@ -311,6 +321,7 @@ static void on_stop(void *ctx)
         return;
     say_goodbye(o);
     overlay_stream_stop(o);
+    overlay_lan_stop(o);
     overlay_resolve_stop(o);
     overlay_nat_stop(o);
     overlay_search_stop(o);
@@ -342,6 +353,7 @@ struct overlay *overlay_new(struct tund_hooks *hooks)
         .start = start,
         .on_event = on_event,
         .send_stream = send_stream,
+        .send_lan = send_lan,
         .on_network_change = on_network_change,
         .on_stop = on_stop,
     };

@@ -1,6 +1,7 @@
 /* The overlay's inside, shared by overlay*.c and by nobody else.
  *
  *   overlay.c         the daemon's hooks: start, events, stop
+ *   overlay_lan.c     members on the LAN, while the coordinator is away
  *   overlay_store.c   what has to be on disk before it counts: stamps, the roster, "joined"
  *   overlay_disk.c    writes that packets do not wait for
  *   overlay_net.c     own addresses and routes, and the host's addresses as candidates
@@ -44,6 +45,7 @@ enum overlay_coord_state {
 };
 
 struct overlay_ping;
+struct overlay_lan_socket;
 struct overlay_stream;
 
 struct overlay_nat {
@@ -128,6 +130,7 @@ struct overlay {
     struct overlay_nat nat;
     struct overlay_life life;
     struct overlay_stream *stream; /* NULL: never TLS */
+    struct overlay_lan_socket *lan[2]; /* IPv4, IPv6; NULL: not heard */
     struct overlay_portmap portmap;
     struct overlay_search *search[OVERLAY_SEARCHES]; /* under way; NULL: free */
 
@@ -225,11 +228,6 @@ void overlay_nat_verb(struct overlay *o, struct ctl_conn *c);
 void overlay_nat_on_close(struct overlay *o, const struct ctl_conn *c);
 void overlay_nat_tell(struct overlay *o); /* the node, after a check or a dial-back */
 void overlay_nat_stop(struct overlay *o); /* overlay_life_stop as well */
-
-/* ---- overlay_search.c ---- */
-
-void overlay_search_begin(struct overlay *o, const struct tn_event *ev); /* TN_EV_SEARCH */
-void overlay_search_stop(struct overlay *o);
 
 /* ---- overlay_life.c ---- */
 

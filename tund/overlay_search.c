@@ -6,7 +6,7 @@
  *               the socket becomes a detour of udp.h, the others are closed
  *
  * After some seconds without one all are closed. At most two searches are on at a time. */
-#include "overlay_inside.h"
+#include "overlay_search.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@
 #include "libtunnel/path/stun.h"
 
 #include "log.h"
+#include "overlay_inside.h"
 #include "secure.h"
 #include "udp_msg.h"
 

@@ -76,6 +76,20 @@ struct tn_addr tn_addr_stream(const uint8_t share[4], uint64_t id)
     return a;
 }
 
+struct tn_addr tn_addr_lan(void)
+{
+    static const uint8_t group[4] = {239, 255, 116, 117};
+
+    return tn_addr_v4(group, 51717);
+}
+
+bool tn_addr_is_lan(const struct tn_addr *a)
+{
+    struct tn_addr lan = tn_addr_lan();
+
+    return tn_addr_equal(a, &lan);
+}
+
 static bool answers_strangers(uint16_t port)
 {
     static const uint16_t ports[] = {0, 19, 53, 123, 137, 161, 389, 1900, 5353, 11211};

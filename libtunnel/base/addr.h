@@ -23,6 +23,10 @@ bool tn_addr_is_stream(const struct tn_addr *a);
 /* share: whose budget it is on, equal for connections that share one; id: which of them. */
 struct tn_addr tn_addr_stream(const uint8_t share[4], uint64_t id);
 
+/* Stands for "everybody on this LAN": 239.255.116.117, UDP port 51717 (PROTOCOL.md section 9). */
+struct tn_addr tn_addr_lan(void);
+bool tn_addr_is_lan(const struct tn_addr *a);
+
 /* Size of tn_addr_encode's output: 16 bytes of address, 2 of port (big endian). */
 #define TN_ADDR_WIRE_LEN 18
 

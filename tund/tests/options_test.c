@@ -45,6 +45,10 @@ static void a_name_alone_is_a_plain_interface_in_the_background(void **state)
     assert_int_equal(opt.port, 0);
     assert_int_equal(opt.peers, 256);
     assert_int_equal(opt.tls_port, 443);
+    assert_true(opt.lan);
+    assert_int_equal(parse("wg0 --no-lan"), OPTIONS_RUN);
+    assert_false(opt.lan);
+    assert_int_equal(parse("wg0"), OPTIONS_RUN);
     assert_null(opt.proxy);
     assert_int_equal(opt.log_level, LOG_LEVEL_INFO);
 }

@@ -42,6 +42,8 @@ struct simnode {
     void (*on_packet)(void *ctx, const uint8_t *ip, size_t len);
     void *packet_ctx;
     uint64_t delivered, delivered_bytes;
+    void (*on_lan)(struct simnode *n, const struct tn_buf *b); /* multicasts; for who lets it look there */
+    unsigned lan_sent;
     uint8_t last[SIM_PACKET_LEN];
     size_t last_len;
     uint64_t answered; /* packets that the node itself answered: too big */

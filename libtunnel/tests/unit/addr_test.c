@@ -158,6 +158,16 @@ static void a_stream_is_a_family_of_its_own_and_never_probed(void **state)
     assert_false(tn_addr_is_stream(&v6_addr));
 }
 
+static void the_lan_is_a_group_that_is_never_probed(void **state)
+{
+    struct tn_addr lan = tn_addr_lan(), other = v4(239, 255, 116, 117, 51718);
+
+    (void)state;
+    assert_true(tn_addr_is_lan(&lan));
+    assert_false(tn_addr_is_lan(&other));
+    assert_false(tn_addr_is_probeable(&lan));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +177,7 @@ int main(void)
         cmocka_unit_test(addresses_that_no_peer_can_own_are_refused),
         cmocka_unit_test(ports_of_services_that_answer_strangers_are_refused),
         cmocka_unit_test(private_ranges_end_where_the_rfcs_say),
+        cmocka_unit_test(the_lan_is_a_group_that_is_never_probed),
         cmocka_unit_test(a_stream_is_a_family_of_its_own_and_never_probed),
         cmocka_unit_test(the_wire_form_is_18_bytes_and_round_trips),
     };
