@@ -15,6 +15,10 @@
 #define LOOKUP_GAP_US TN_MS(200)
 #define SUSPECT_GAP_US TN_S(5)
 #define NS_PER_S 1000000000u
+/* On a metered link: a renewal with its JOIN costs 1 KB, an attempt without an answer half of that. */
+#define METERED_RENEW_US TN_S(7 * 86400)
+#define METERED_BACKOFF_MAX_US TN_S(900)
+#define NEWCOMER_US TN_S(10) /* so long a handshake may take */
 
 const struct tn_member *tn_node_member(const struct tn_node *n, uint32_t i)
 {
@@ -104,6 +108,43 @@ static int apply(struct tn_node *n, const struct tn_roster_result *r, struct tn_
     return m->left ? 0 : add_peer_of(n, member, now);
 }
 
+/* When its last session ran out, or will. */
+static uint64_t idle_since_us(const struct tn_node *n, const struct tn_member *m)
+{
+    uint32_t slot = tn_node_peer_find(n, m->card.wireguard_public);
+    uint64_t made_us;
+
+    if (slot == TN_NO_PEER)
+        return 0;
+    made_us = tn_keys_youngest_us(&n->mem.peers[slot].keys);
+    return made_us == TN_NEVER ? n->mem.peers[slot].added_us + NEWCOMER_US
+                               : made_us + TN_WG_REJECT_AFTER_TIME_US;
+}
+
+/* Of a roster that holds only who is spoken with, whoever is idle longest goes. A session that lives is
+ * not given up, so that nobody who knocks can push out those we speak with. */
+static void make_room(struct tn_node *n, struct tn_now now)
+{
+    const struct tn_member *m = NULL, *idle = NULL;
+    uint64_t since_us = now.us;
+    size_t index;
+
+    while ((m = tn_roster_next(&n->roster, m))) {
+        if (is_own(n, m) || idle_since_us(n, m) >= since_us)
+            continue;
+        since_us = idle_since_us(n, m);
+        idle = m;
+    }
+    if (!idle)
+        return;
+    index = tn_roster_index(&n->roster, idle);
+    drop_peer_of(n, (uint32_t)index);
+    if (n->has_coordinator)
+        tn_coord_client_unbind(&n->coord, tn_relay_find(n->mem.channels, n->mem.channel_cap,
+                                                        idle->card.identity));
+    tn_roster_forget(&n->roster, index);
+}
+
 /* 0: it is in the roster, new or not. */
 static int offer(struct tn_node *n, const uint8_t *data, size_t len, uint64_t now_s,
                  struct tn_roster_result *result, struct tn_now now)
@@ -113,6 +154,10 @@ static int offer(struct tn_node *n, const uint8_t *data, size_t len, uint64_t no
 
     if (!err)
         err = tn_roster_offer(&n->roster, &card, now_s, result);
+    if (err == TN_ENOSPC && n->pays_for_bytes) { /* and its signatures have held */
+        make_room(n, now);
+        err = tn_roster_offer(&n->roster, &card, now_s, result);
+    }
     if (!err)
         err = apply(n, result, now);
     return err;
@@ -153,6 +198,9 @@ void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, 
     struct tn_coord_client_config cfg = {
         .keepalive_us = n->keepalive_us,
         .stamp_ns = n->stamp.last_ns,
+        .beats = n->pays_for_bytes,
+        .renew_us = n->pays_for_bytes ? METERED_RENEW_US : 0,
+        .backoff_max_us = n->pays_for_bytes ? METERED_BACKOFF_MAX_US : 0,
         .channel = n->mem.channels,
         .channel_count = n->mem.channel_cap,
     };
@@ -185,6 +233,13 @@ void tn_node_set_stream(struct tn_node *n, const struct tn_addr *a, struct tn_no
         return;
     tn_coord_client_set_stream(&n->coord, a, now);
     tn_overlay_drain(n, now);
+}
+
+void tn_node_set_keepalive(struct tn_node *n, uint64_t keepalive_us, struct tn_now now)
+{
+    n->keepalive_us = keepalive_us;
+    if (n->has_coordinator)
+        tn_coord_client_set_keepalive(&n->coord, keepalive_us, now);
 }
 
 void tn_node_set_candidates(struct tn_node *n, const struct tn_cand_wire *c, uint8_t count,
@@ -288,7 +343,7 @@ void tn_overlay_on_unknown_address(struct tn_node *n, const uint8_t ip[16], stru
 
 static void sync_roster(struct tn_node *n, struct tn_now now)
 {
-    if (n->syncing || !n->member)
+    if (n->syncing || !n->member || n->pays_for_bytes)
         return;
     if (n->roster_seq < n->synced_seq)
         n->synced_seq = 0; /* it began anew: ask for everything */
@@ -449,6 +504,9 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
         break;
     case TN_COORD_EV_CHECK_RESULT:
         tn_reach_result(n, e, now);
+        break;
+    case TN_COORD_EV_MAPPING_LOST:
+        tn_event_push(n, &(struct tn_event){.kind = TN_EV_MAPPING_LOST});
         break;
     case TN_COORD_EV_LOOKUP_FAILED:
     case TN_COORD_EV_BIND_RESULT:

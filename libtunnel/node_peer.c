@@ -99,7 +99,6 @@ int tn_node_peer_add(struct tn_node *n, const uint8_t pub[32], struct tn_now now
     uint32_t slot = tn_node_peer_find(n, pub);
     struct tn_peer *p;
 
-    (void)now;
     if (slot != TN_NO_PEER)
         return TN_EEXIST;
     slot = free_slot(n);
@@ -109,6 +108,7 @@ int tn_node_peer_add(struct tn_node *n, const uint8_t pub[32], struct tn_now now
     memset(p, 0, sizeof *p);
     p->used = true;
     p->paths = n->mem.paths ? &n->mem.paths[slot] : NULL;
+    p->added_us = now.us;
     p->reachable = true;
     p->heap_at = TN_NO_PEER;
     p->member = TN_NO_PEER;

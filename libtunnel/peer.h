@@ -43,6 +43,7 @@ struct tn_peer {
     uint32_t next_ready;
     uint32_t heap_at; /* position in the heap, TN_NO_PEER: not in it */
     uint64_t due_us;
+    uint64_t added_us;
 
     struct tn_wg_handshake hs;
     struct tn_keys keys;

@@ -65,7 +65,9 @@ struct tn_node_config {
     uint64_t stamp_ns;    /* handshake stamps will be above this (what was persisted), 0 at first */
     uint64_t stamp_ceiling_ns; /* and never above this until tn_node_extend_stamp; UINT64_MAX: no limit */
     uint64_t keepalive_us;     /* of the coordinator session; 0 for the default, 15 s */
-    bool pays_for_bytes; /* link compression; each datagram that comes has TN_BUF_HEADROOM in front of it */
+    /* A metered link: compressed relay frames, beats, cards of those only that are spoken with, long
+     * back-off. Each datagram that comes has TN_BUF_HEADROOM in front of it. */
+    bool pays_for_bytes;
 };
 
 size_t tn_node_sizeof(void);
@@ -149,6 +151,7 @@ void tn_node_set_search(struct tn_node *n, uint32_t budget);
 void tn_node_search_sent(struct tn_node *n, uint32_t peer, uint16_t port, struct tn_now now);
 /* A punch of the peer's came in by one of them, from addr: from now on all to addr must leave by it. */
 void tn_node_search_hit(struct tn_node *n, uint32_t peer, const struct tn_addr *addr, struct tn_now now);
+void tn_node_set_keepalive(struct tn_node *n, uint64_t us, struct tn_now now); /* and tells it at once */
 void tn_node_extend_stamp(struct tn_node *n, uint64_t ceiling_ns);
 
 void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out);
@@ -219,6 +222,7 @@ enum tn_event_kind {
     TN_EV_COORD_RESOLVE, /* no answer for long: look the name up again */
     TN_EV_COORD_STREAM,  /* look at wants_stream: make a stream, or a new one; or end it */
     TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
+    TN_EV_MAPPING_LOST,  /* the NAT had forgotten us before the last keepalive */
     TN_EV_UPDATED,       /* status */
     TN_EV_SEARCH,        /* peer, addr, token: open so many sockets, send a punch from each to addr (low TTL, then
                           * in full), then tn_node_search_sent; a punch that comes back: tn_node_search_hit */

@@ -260,6 +260,7 @@ static void on_event(void *ctx, const struct tn_event *ev)
         break;
     case TN_EV_SESSION:
     case TN_EV_PONG:
+    case TN_EV_MAPPING_LOST: /* a device's */
         break;
     }
     overlay_ping_on_event(o, ev);

@@ -56,6 +56,8 @@ size_t app_status(const struct app *a, char *out, size_t cap, bool html)
     row_number(&p, "uptime_s", info.uptime_us / 1000000u);
     row_number(&p, "sent_bytes", info.tx_bytes);
     row_number(&p, "received_bytes", info.rx_bytes);
+    row_number(&p, "nat_lifetime_s", info.nat_lifetime_s);
+    row_number(&p, "keepalive_s", info.keepalive_s);
     row_number(&p, "handshakes", info.handshakes);
     if (html)
         text_put(&p.t, "</table>\n");

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#define LOOKUP_WAIT_US TN_S(5) /* so long a packet waits for the card of its destination */
 #define STAMP_BLOCK ((uint64_t)1 << 40)
 
 size_t bridge_sizeof(void)
@@ -65,8 +66,10 @@ static int open_node(struct bridge *b, const uint8_t rng_seed[32])
         .fragments = b->fragments,
         .fragment_cap = BRIDGE_FRAGMENTS,
     };
-    struct tn_node_config cfg = {
-        .mtu = BRIDGE_MTU, .stamp_ns = b->ceiling_ns, .pays_for_bytes = true};
+    struct tn_node_config cfg = {.mtu = BRIDGE_MTU,
+                                 .stamp_ns = b->ceiling_ns,
+                                 .keepalive_us = TN_S(bridge_life_keepalive_s(b)),
+                                 .pays_for_bytes = true};
     int err;
 
     memcpy(cfg.rng_seed, rng_seed, 32);
@@ -85,6 +88,8 @@ int bridge_init(struct bridge *b, const struct bridge_config *cfg, uint64_t now_
     b->boot_us = now_us;
     b->buf = (struct tn_buf){.mem = b->mem, .cap = sizeof b->mem, .off = TN_BUF_HEADROOM};
     err = load_stamp(b->storage, &b->ceiling_ns);
+    if (!err)
+        err = bridge_settings_load(b);
     if (!err)
         err = open_node(b, cfg->rng_seed);
     if (!err)
@@ -165,7 +170,7 @@ static void flush(struct bridge *b, uint32_t peer, bool is_lost)
     }
 }
 
-static void on_event(struct bridge *b, const struct tn_event *e)
+static void on_event(struct bridge *b, const struct tn_event *e, uint64_t now_us)
 {
     switch (e->kind) {
     case TN_EV_SESSION:
@@ -174,12 +179,21 @@ static void on_event(struct bridge *b, const struct tn_event *e)
     case TN_EV_GAVE_UP:
         flush(b, e->peer, true);
         break;
+    case TN_EV_MEMBER:
+        flush(b, TN_NO_PEER, false);
+        break;
     case TN_EV_STAMP: /* when the storage refuses, the node asks again with the next handshake */
         if (store_stamp(b, e->unix_ns))
             b->storage_failures++;
         break;
     case TN_EV_COORD_RESOLVE:
         b->resolve = true;
+        break;
+    case TN_EV_MAPPING_LOST:
+        bridge_life_on_lost(b, now_us);
+        break;
+    case TN_EV_DIALLED:
+        bridge_life_on_dialled(b, e->unix_ns, e->status, now_us);
         break;
     case TN_EV_JOINED:
         b->refused = e->status != TN_STATUS_OK;
@@ -189,12 +203,12 @@ static void on_event(struct bridge *b, const struct tn_event *e)
     }
 }
 
-static void drain_events(struct bridge *b)
+static void drain_events(struct bridge *b, uint64_t now_us)
 {
     struct tn_event e;
 
     while (tn_poll_event(&b->node, &e))
-        on_event(b, &e);
+        on_event(b, &e, now_us);
 }
 
 /* ---- in ---- */
@@ -235,7 +249,7 @@ void bridge_on_datagram(struct bridge *b, const struct tn_addr *src, size_t len,
     b->buf.len = len;
     b->ready = tn_from_net(&b->node, &b->buf, src, now, &peer) == TN_DELIVER && take_packet(b) &&
                tn_from_tun(&b->node, &b->buf, now, &b->route, &peer) == TN_SEND;
-    drain_events(b);
+    drain_events(b, now_us);
 }
 
 /* ---- out ---- */
@@ -254,10 +268,21 @@ int bridge_udp_send(struct bridge *b, uint16_t port, const struct tn_addr *to, c
         if (p->len)
             continue;
         p->waits = false;
+        p->until_us = 0;
         p->len = (uint16_t)bridge_ip_udp(b, p->data, port, to, data, len);
         return 0;
     }
     return TN_ENOSPC;
+}
+
+/* Nobody here has its destination: the node asks the coordinator, and the card makes it go on. */
+static bool is_looked_up(struct bridge_packet *p, enum tn_verdict verdict, struct tn_now now)
+{
+    if (verdict != TN_DROP || p->peer != TN_NO_PEER)
+        return false;
+    if (!p->until_us)
+        p->until_us = now.us + LOOKUP_WAIT_US;
+    return now.us < p->until_us;
 }
 
 /* A packet that need not wait any more. */
@@ -272,8 +297,9 @@ static bool poll_queue(struct bridge *b, struct tn_now now)
         b->buf.off = TN_BUF_HEADROOM;
         b->buf.len = p->len;
         memcpy(tn_buf_data(&b->buf), p->data, p->len);
+        p->peer = TN_NO_PEER;
         verdict = tn_from_tun(&b->node, &b->buf, now, &b->route, &p->peer);
-        p->waits = verdict == TN_STAGE;
+        p->waits = verdict == TN_STAGE || is_looked_up(p, verdict, now);
         if (!p->waits)
             p->len = 0;
         if (verdict == TN_SEND)
@@ -289,10 +315,10 @@ bool bridge_poll(struct bridge *b, struct bridge_out *out, uint64_t now_us)
 
     b->ready = false;
     if (!found && b->is_member) {
-        drain_events(b);
+        drain_events(b, now_us);
         found = poll_queue(b, now) || tn_poll_out(&b->node, &b->buf, now, &b->route);
         if (!found) {
-            drain_events(b);
+            drain_events(b, now_us);
             found = poll_queue(b, now);
         }
     }
@@ -305,16 +331,48 @@ bool bridge_poll(struct bridge *b, struct bridge_out *out, uint64_t now_us)
     return true;
 }
 
+static void expire_queue(struct bridge *b, uint64_t now_us)
+{
+    for (size_t i = 0; i < BRIDGE_QUEUE; i++) {
+        struct bridge_packet *p = &b->queue[i];
+
+        if (p->len && p->waits && p->peer == TN_NO_PEER && p->until_us <= now_us)
+            p->len = 0;
+    }
+}
+
+static uint64_t queue_deadline(const struct bridge *b)
+{
+    uint64_t at = TN_NEVER;
+
+    for (size_t i = 0; i < BRIDGE_QUEUE; i++) {
+        const struct bridge_packet *p = &b->queue[i];
+
+        if (p->len && p->waits && p->peer == TN_NO_PEER && p->until_us < at)
+            at = p->until_us;
+    }
+    return at;
+}
+
 void bridge_tick(struct bridge *b, uint64_t now_us)
 {
+    expire_queue(b, now_us);
+    bridge_life_tick(b, now_us);
     if (b->is_member)
         tn_tick(&b->node, bridge_now(now_us));
-    drain_events(b);
+    drain_events(b, now_us);
 }
 
 uint64_t bridge_next_deadline(const struct bridge *b)
 {
-    return b->is_member ? tn_next_deadline(&b->node, NULL) : TN_NEVER;
+    uint64_t at = queue_deadline(b), node, life;
+
+    if (!b->is_member)
+        return at;
+    node = tn_next_deadline(&b->node, NULL);
+    life = bridge_life_deadline(b);
+    at = node < at ? node : at;
+    return life < at ? life : at;
 }
 
 /* ---- to look at ---- */
@@ -365,5 +423,7 @@ void bridge_info(const struct bridge *b, struct bridge_info *out, uint64_t now_u
     out->tx_bytes = b->tx_bytes;
     out->rx_bytes = b->rx_bytes;
     out->handshakes = (uint32_t)tn_node_counters(&b->node)->handshakes;
+    out->nat_lifetime_s = (uint16_t)b->life.carrier[0].life.alive_s;
+    out->keepalive_s = (uint16_t)bridge_life_keepalive_s(b);
     out->peers = live_sessions(b, now_us);
 }

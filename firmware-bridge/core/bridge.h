@@ -98,6 +98,20 @@ void bridge_tick(struct bridge *b, uint64_t now_us);
 /* When bridge_tick is due; UINT64_MAX: never. */
 uint64_t bridge_next_deadline(const struct bridge *b);
 
+/* ---- the probe socket ---- */
+
+/* With a second socket the device learns how long the carrier's NAT remembers it, and speaks just often
+ * enough: about ten trials of 400 bytes each, on each carrier once. Without one it assumes 25 s. */
+void bridge_use_probe_socket(struct bridge *b, bool is_there);
+/* The carrier and the APN, any text ("262-01 internet"): lifetimes are remembered for each. */
+void bridge_set_carrier(struct bridge *b, const char *name, size_t len, uint64_t now_us);
+/* As bridge_poll, for the probe socket. is_fresh: close it first and open another, so that its local
+ * port is a new one. */
+bool bridge_poll_probe(struct bridge *b, struct bridge_out *out, bool *is_fresh);
+/* A datagram came on the probe socket, in the port's own memory; those that matter have at most 44
+ * bytes. Poll afterwards. */
+void bridge_on_probe(struct bridge *b, const uint8_t *data, size_t len, uint64_t now_us);
+
 /* ---- UDP in the overlay ---- */
 
 struct bridge_datagram {
@@ -143,6 +157,8 @@ struct bridge_info {
     uint32_t handshakes;
     uint32_t dropped; /* inner packets that were not for us, or malformed */
     uint32_t storage_failures;
+    uint16_t nat_lifetime_s; /* the longest pause that the carrier's NAT has outlived; 0: not known */
+    uint16_t keepalive_s;    /* so often the coordinator hears from us */
     uint8_t peers;    /* members with a live session */
 };
 void bridge_info(const struct bridge *b, struct bridge_info *out, uint64_t now_us);

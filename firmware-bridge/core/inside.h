@@ -5,6 +5,7 @@
 
 #include "bridge.h"
 #include "libtunnel/node.h"
+#include "life.h"
 #include "store.h"
 
 #define BRIDGE_IP_UDP_LEN 28u  /* on the air, below each datagram; 48 for IPv6 */
@@ -14,8 +15,9 @@ _Static_assert((BRIDGE_PEERS & (BRIDGE_PEERS - 1)) == 0, "a power of two");
 
 struct bridge_packet {
     uint16_t len; /* 0: free */
-    bool waits;   /* for a session with `peer` */
+    bool waits;   /* for a session with `peer`, or (TN_NO_PEER) for the card of whoever has that address */
     uint32_t peer;
+    uint64_t until_us; /* for a card it waits so long */
     uint8_t data[BRIDGE_MTU];
 };
 
@@ -50,6 +52,7 @@ struct bridge {
     uint16_t next_ident;
     struct bridge_packet queue[BRIDGE_QUEUE];
     struct bridge_port port[BRIDGE_UDP_PORTS];
+    struct bridge_life life;
     /* counters */
     uint64_t tx_bytes, rx_bytes;
     uint32_t dropped, storage_failures;
@@ -74,6 +77,17 @@ TN_MUST_CHECK int bridge_identity_load(struct bridge *b, struct tn_card *card);
 
 /* bridge.c: keys and card into the node, which then is a member. */
 TN_MUST_CHECK int bridge_start(struct bridge *b, const struct tn_card *card, uint64_t now_us);
+
+/* settings.c: TN_ESTATE when the storage cannot be read; nothing stored is no error. */
+TN_MUST_CHECK int bridge_settings_load(struct bridge *b);
+void bridge_settings_save(struct bridge *b); /* a failure is counted */
+
+/* life.c */
+uint32_t bridge_life_keepalive_s(const struct bridge *b);
+void bridge_life_on_lost(struct bridge *b, uint64_t now_us); /* the NAT forgot us before a BEAT */
+void bridge_life_on_dialled(struct bridge *b, uint64_t nonce, uint8_t status, uint64_t now_us);
+void bridge_life_tick(struct bridge *b, uint64_t now_us);
+uint64_t bridge_life_deadline(const struct bridge *b);
 
 /* ip.c: the packet in b->buf is for us: what to answer is written over it. False: nothing. */
 bool bridge_ip_input(struct bridge *b);

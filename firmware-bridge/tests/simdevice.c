@@ -53,11 +53,27 @@ uint64_t simdevice_now(const struct simdevices *all, int i)
     return all->s->w->now.us - all->d[i].boot_us;
 }
 
+static void pump_probe(struct simdevices *all, struct simdevice *d)
+{
+    struct bridge_out out;
+    bool is_fresh;
+
+    while (d->has_probe && bridge_poll_probe(d->bridge, &out, &is_fresh)) {
+        d->probe_port = (uint16_t)(is_fresh ? d->probe_port + 1 : d->probe_port);
+        d->sent++;
+        d->sent_bytes += out.len + 28;
+        world_send(all->s->w, d->host, d->probe_port, &out.to, 0, out.data, out.len);
+    }
+}
+
 void simdevice_pump(struct simdevices *all, int i)
 {
     struct simdevice *d = &all->d[i];
     struct bridge_out out;
     int budget = 10000;
+
+    if (d->bridge)
+        pump_probe(all, d);
 
     while (d->bridge && bridge_poll(d->bridge, &out, simdevice_now(all, i))) {
         d->sent++;
@@ -78,7 +94,14 @@ static void receive(void *ctx, const struct tn_addr *src, const struct tn_addr *
     struct simdevice *d = ctx;
     int i = (int)(d - d->all->d);
 
-    if (!d->bridge || dst->port != SIMDEVICE_PORT || len > BRIDGE_DATAGRAM_MAX)
+    if (!d->bridge || len > BRIDGE_DATAGRAM_MAX)
+        return;
+    if (d->has_probe && dst->port == d->probe_port) {
+        bridge_on_probe(d->bridge, data, len, simdevice_now(d->all, i));
+        simdevice_pump(d->all, i);
+        return;
+    }
+    if (dst->port != SIMDEVICE_PORT)
         return;
     if (d->on_modem)
         d->on_modem(d->modem_ctx, false, data, len);
@@ -145,7 +168,7 @@ int simdevice_add(struct simdevices *all, const char *name, const char *ip, int 
 
     if (i == SIMDEVICES)
         abort();
-    *d = (struct simdevice){.all = all, .used = true, .write_budget = -1};
+    *d = (struct simdevice){.all = all, .used = true, .write_budget = -1, .probe_port = 50000};
     d->storage = (struct bridge_storage){.read = read_eeprom, .write = write_eeprom, .ctx = d};
     memset(d->eeprom, 0xff, sizeof d->eeprom);
     d->host = world_add_host(all->s->w, ip, nat, delay_us, receive, d);
@@ -191,6 +214,7 @@ int simdevice_boot(struct simdevices *all, int i)
         simdevice_cut(all, i);
         return err;
     }
+    bridge_use_probe_socket(d->bridge, d->has_probe);
     resolve(all, i);
     simdevice_pump(all, i);
     return 0;

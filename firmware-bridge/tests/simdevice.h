@@ -24,6 +24,8 @@ struct simdevice {
     /* sees each datagram that goes out by the modem, or comes in */
     void (*on_modem)(void *ctx, bool out, const uint8_t *data, size_t len);
     void *modem_ctx;
+    bool has_probe;            /* a second socket, at the next boot */
+    uint16_t probe_port;
     int boot_status;
 };
 

@@ -32,6 +32,7 @@
 
 #define INIT_FIRST_US TN_MS(300)
 #define INIT_TIMEOUTS 6
+#define INIT_TIMEOUTS_BEATS 3
 #define COOKIES_PER_TIMEOUT 2
 #define WITH_COOKIE_SUSPECT 3 /* INITs with a good cookie that were not answered: a wrong key? */
 #define FAILURES_PER_RESOLVE 3
@@ -42,6 +43,7 @@
 
 static void silence_pings(struct tn_coord_client *c)
 {
+    c->beat.due_us = TN_NEVER;
     for (int family = 0; family < TN_FAMILIES; family++)
         c->ping[family].due_us = TN_NEVER;
 }
@@ -97,6 +99,7 @@ void tn_coord_drop_session(struct tn_coord_client *c)
     c->previous_index = 0;
     c->suspicious = false;
     silence_pings(c);
+    c->beat.seen = false;
     c->row[TN_COORD_AT_KEEPALIVE] = TN_NEVER;
     c->row[TN_COORD_AT_RENEW] = TN_NEVER;
     c->row[TN_COORD_AT_BIND] = TN_NEVER;
@@ -172,7 +175,7 @@ static void attempt_failed(struct tn_coord_client *c, struct tn_now now)
 
 static void init_timed_out(struct tn_coord_client *c, struct tn_now now)
 {
-    if (++c->timeouts >= INIT_TIMEOUTS) {
+    if (++c->timeouts >= (c->cfg.beats ? INIT_TIMEOUTS_BEATS : INIT_TIMEOUTS)) {
         attempt_failed(c, now);
         return;
     }
@@ -316,6 +319,10 @@ void tn_coord_client_suspect(struct tn_coord_client *c, struct tn_now now)
     if (!c->session_ok || c->suspicious)
         return;
     c->suspicious = true;
+    if (c->cfg.beats) {
+        tn_coord_begin_beat(c, now);
+        return;
+    }
     if (c->home != TN_FAMILY_STREAM)
         tn_coord_stream_doubt(c, now);
     for (uint8_t family = 0; family < TN_FAMILIES; family++) {
@@ -388,6 +395,10 @@ static uint64_t beat_us(const struct tn_coord_client *c)
 
 static void begin_pings(struct tn_coord_client *c, struct tn_now now)
 {
+    if (c->cfg.beats) {
+        tn_coord_begin_beat(c, now);
+        return;
+    }
     for (uint8_t family = 0; family < TN_FAMILIES; family++) {
         struct tn_coord_ping *p = &c->ping[family];
 
@@ -418,6 +429,12 @@ void tn_coord_client_tick(struct tn_coord_client *c, struct tn_now now)
 
         if (p->due_us <= now.us && p->tries >= tn_coord_ping_limit(c, family))
             ping_lost(c, family, now);
+    }
+    if (tn_coord_beat_is_lost(c, now)) {
+        c->beat.due_us = TN_NEVER;
+        c->suspicious = false;
+        if (c->state != TN_COORD_SHAKING)
+            tn_coord_begin_attempt(c, now);
     }
     tn_coord_expire_requests(c, now);
 }
@@ -463,6 +480,10 @@ uint64_t tn_coord_client_next_deadline(const struct tn_coord_client *c, const ch
             at = c->ping[family].due_us;
             found = "coord ping";
         }
+    }
+    if (c->beat.due_us < at) {
+        at = c->beat.due_us;
+        found = "coord beat";
     }
     if (name)
         *name = found;

@@ -21,6 +21,7 @@
 #include "../base/now.h"
 #include "../base/sizes.h"
 #include "../crypto/crypto.h"
+#include "client_beat.h"
 #include "client_link.h"
 #include "msg.h"
 #include "relay.h"
@@ -41,6 +42,7 @@ enum tn_coord_event_kind {
     TN_COORD_EV_CONNECT_RESULT, /* identity, status, delay_ms, cand */
     TN_COORD_EV_PUNCH,          /* identity (a peer wants to connect), delay_ms, cand */
     TN_COORD_EV_BIND_RESULT,    /* identity, channel, status */
+    TN_COORD_EV_MAPPING_LOST,   /* our address was another at the last BEAT */
     TN_COORD_EV_CHECK_RESULT,   /* seq: the nonce; status; from: which dial-backs were sent */
     TN_COORD_EV_STREAM, /* a stream is wanted, another one, or none any more: client_stream.h */
 };
@@ -74,17 +76,16 @@ struct tn_coord_client_config {
     uint64_t backoff_max_us;   /* 0: 15 s */
     uint64_t stamp_ns;         /* stamps of INIT will be above this, also when the clock went back */
     uint64_t renew_us;         /* age at which keys are made anew; 0: one hour */
+    bool beats;                /* BEATs in place of PINGs, and three INITs an attempt */
     struct tn_relay_channel *channel; /* caller's memory, channel_count rows */
     size_t channel_count;             /* at most 65535 */
 };
 
 /* A request that is repeated until answered. */
 struct tn_coord_request {
-    uint8_t type; /* 0: free */
-    uint8_t by, key_len, tries;
+    uint8_t type, by, key_len, tries, status; /* type 0: free */
     uint16_t id;
-    bool failed;    /* given up: an event with `status` is owed */
-    uint8_t status;
+    bool failed; /* given up: an event with `status` is owed */
     uint32_t token;
     uint64_t seq;
     uint64_t due_us;   /* TN_NEVER: waits for the answer to JOIN */
@@ -142,9 +143,9 @@ struct tn_coord_client {
     /* session */
     struct tn_ctl_session session;
     uint32_t previous_index; /* relay frames that were under way when keys changed */
-    uint64_t heard_us;       /* last authentic datagram */
-    uint64_t spoken_us;      /* last datagram of ours, relay frames too */
+    uint64_t heard_us, spoken_us; /* last authentic datagram; last of ours, relay frames too */
     struct tn_coord_ping ping[TN_FAMILIES];
+    struct tn_coord_beat beat;
     bool suspicious;
     uint64_t keepalive_us; /* in force */
     uint32_t rtt_us;
@@ -153,8 +154,7 @@ struct tn_coord_client {
     uint16_t next_id;
     /* requests */
     struct tn_coord_request request[TN_COORD_REQUESTS];
-    struct tn_coord_request publish;  /* JOIN or UPDATE */
-    struct tn_coord_request announce; /* CANDIDATES */
+    struct tn_coord_request publish, announce; /* JOIN or UPDATE; CANDIDATES */
     struct tn_link_table link;
     uint8_t card[TN_MSG_CARD_MAX];
     uint16_t card_len;

@@ -326,6 +326,8 @@ int tn_coord_client_on_datagram(struct tn_coord_client *c, const struct tn_addr 
             err = tn_coord_on_cookie(c, src, data, len);
         else if (data[0] == TN_CTL_RESP)
             err = tn_coord_on_resp(c, src, data, len, now);
+        else if (data[0] == TN_CTL_BEAT_ANSWER)
+            err = tn_coord_on_beat_answer(c, data, len, now);
     }
     if (err)
         c->dropped++;

@@ -197,6 +197,9 @@ size_t tn_coord_client_poll_out(struct tn_coord_client *c, struct tn_now now, ui
         return len;
     if (is_due(&c->publish, now))
         return write_request(c, &c->publish, now, out, cap, dst);
+    len = tn_coord_write_beat(c, now, out, dst);
+    if (len)
+        return len;
     for (uint8_t n = 1; n <= TN_FAMILIES; n++) { /* home comes last */
         uint8_t family = (uint8_t)((c->home + n) % TN_FAMILIES);
 
@@ -235,7 +238,8 @@ int tn_coord_client_push_relay(struct tn_coord_client *c, uint16_t channel, stru
         if (err)
             return err;
     }
-    if (now.us - c->spoken_us > RELAY_SILENCE_US && c->ping[c->home].due_us == TN_NEVER) {
+    if (!c->cfg.beats && now.us - c->spoken_us > RELAY_SILENCE_US &&
+        c->ping[c->home].due_us == TN_NEVER) {
         c->ping[c->home].tries = 0;
         c->ping[c->home].due_us = now.us;
     }

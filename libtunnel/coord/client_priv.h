@@ -60,6 +60,16 @@ int tn_coord_on_cookie(struct tn_coord_client *c, const struct tn_addr *src, con
 int tn_coord_on_resp(struct tn_coord_client *c, const struct tn_addr *src, const uint8_t *data,
                      size_t len, struct tn_now now);
 
+/* ---- client_beat.c ---- */
+void tn_coord_begin_beat(struct tn_coord_client *c, struct tn_now now);
+/* The last one has had its time, and no answer. */
+bool tn_coord_beat_is_lost(const struct tn_coord_client *c, struct tn_now now);
+/* The BEAT that is due; 0: none. */
+size_t tn_coord_write_beat(struct tn_coord_client *c, struct tn_now now, uint8_t *out,
+                           struct tn_addr *dst);
+int tn_coord_on_beat_answer(struct tn_coord_client *c, const uint8_t *data, size_t len,
+                            struct tn_now now);
+
 /* ---- client_in.c ---- */
 /* A new event of this kind, to be filled by the caller. */
 struct tn_coord_event *tn_coord_event(struct tn_coord_client *c, enum tn_coord_event_kind kind);

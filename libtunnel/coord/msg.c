@@ -43,8 +43,10 @@ const char *tn_status_text(uint8_t status)
 
 bool tn_ctl_is_control(const uint8_t *datagram, size_t len)
 {
-    return len >= 2 && datagram[0] >= TN_CTL_INIT && datagram[0] <= TN_CTL_RELAY &&
-           datagram[1] == TN_CTL_VERSION;
+    if (len < 2 || datagram[1] != TN_CTL_VERSION)
+        return false;
+    return (datagram[0] >= TN_CTL_INIT && datagram[0] <= TN_CTL_RELAY) ||
+           datagram[0] == TN_CTL_BEAT || datagram[0] == TN_CTL_BEAT_ANSWER;
 }
 
 void tn_ctl_dial_encode(uint8_t from, const uint8_t nonce[TN_DIAL_NONCE_LEN],

@@ -20,6 +20,8 @@
 #define TN_CTL_RELAY 0x94
 #define TN_CTL_PUNCH 0x95
 #define TN_CTL_DIAL 0x96
+#define TN_CTL_BEAT 0x98        /* beat.h */
+#define TN_CTL_BEAT_ANSWER 0x99
 #define TN_CTL_VERSION 0x01
 
 /* Datagram sizes, bytes. */
@@ -144,7 +146,7 @@ void tn_ctl_dial_encode(uint8_t from, const uint8_t nonce[TN_DIAL_NONCE_LEN],
 bool tn_ctl_dial_decode(const uint8_t *datagram, size_t len, uint8_t *from,
                         uint8_t nonce[TN_DIAL_NONCE_LEN]);
 
-/* True for a first byte of 0x90 to 0x94 with the version behind it. */
+/* True for a first byte of 0x90 to 0x94, 0x98 or 0x99 with the version behind it. */
 bool tn_ctl_is_control(const uint8_t *datagram, size_t len);
 
 #endif

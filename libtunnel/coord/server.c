@@ -2,6 +2,7 @@
  *
  *   server_shake.c    cookies, handshakes, when a session becomes real
  *   server_data.c     sealed requests, one by one
+ *   server_beat.c     signs of life of members who pay for each byte
  *   server_member.c   JOIN, UPDATE, LOOKUP, SYNC: what the store knows
  *   server_connect.c  candidates, and the moment to punch
  *   server_check.c    dials back, so that a member learns what reaches it
@@ -156,6 +157,8 @@ size_t tn_server_on_datagram(struct tn_server *s, uint8_t port, const struct tn_
         tn_server_on_link(s, &in);
     else if (what == TN_CTL_DATA)
         tn_server_on_data(s, &in);
+    else if (what == TN_CTL_BEAT)
+        tn_server_on_beat(s, &in);
     else if (what == TN_CTL_INIT && len == TN_CTL_INIT_LEN && !data[2] && !data[3])
         tn_server_on_init(s, &in);
     else

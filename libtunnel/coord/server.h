@@ -52,6 +52,7 @@ struct tn_server_session {
     uint64_t network;
     uint8_t tai64n[TN_CTL_TAI64N_LEN];
     uint64_t heard_us; /* 0: it said BYE */
+    uint64_t life_us;  /* how long it may be silent, as its last BEAT said; 0: as all others */
     uint32_t rtt_us;
     struct tn_server_seen seen[TN_FAMILIES]; /* by enum tn_family */
     struct tn_cand_wire cand[TN_CANDLIST_SEND_MAX];
@@ -104,7 +105,7 @@ struct tn_server_config {
 #define TN_SERVER_COUNTERS(X)                                                                      \
     X(cookies_sent) X(handshakes) X(sessions_confirmed) X(sessions_replaced) X(sessions_expired)   \
     X(sessions_evicted) X(requests) X(joins) X(updates) X(joins_refused) X(connects)               \
-    X(connects_unreachable) X(punches) X(binds) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
+    X(connects_unreachable) X(punches) X(binds) X(beats) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
     X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \

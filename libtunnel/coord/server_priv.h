@@ -71,6 +71,9 @@ void tn_server_on_init(struct tn_server *s, struct tn_server_in *in);
 /* The first DATA under a tentative session: it becomes real. False: the store cannot be read. */
 bool tn_server_confirm(struct tn_server *s, uint32_t slot);
 
+/* ---- server_beat.c ---- */
+void tn_server_on_beat(struct tn_server *s, struct tn_server_in *in);
+
 /* ---- server_data.c ---- */
 void tn_server_on_data(struct tn_server *s, struct tn_server_in *in);
 /* Seals `m` for a session into scratch `n`, to where the session is at home. */

@@ -107,7 +107,7 @@ bool tn_server_is_live(const struct tn_server *s, const struct tn_server_session
                        struct tn_now now)
 {
     return x->state >= TN_SERVER_GUEST && x->heard_us &&
-           now.us < x->heard_us + s->cfg.session_timeout_us;
+           now.us < x->heard_us + (x->life_us ? x->life_us : s->cfg.session_timeout_us);
 }
 
 uint32_t tn_server_by_index(const struct tn_server *s, uint32_t index)
@@ -352,6 +352,7 @@ void tn_server_replace(struct tn_server *s, uint32_t old_slot, uint32_t new_slot
     to->cand_count = from->cand_count;
     memcpy(to->cand, from->cand, sizeof(to->cand));
     to->rtt_us = from->rtt_us;
+    to->life_us = from->life_us;
     to->relay = from->relay;
     to->share = from->share;
     to->requests = from->requests;

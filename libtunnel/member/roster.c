@@ -99,6 +99,22 @@ static int judge_known(const struct tn_roster *r, const struct tn_member *known,
     return 0;
 }
 
+/* A place that was given up, else the next one. */
+static size_t place_for_new(const struct tn_roster *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->members[i].left && r->members[i].card.epoch == 0)
+            return i;
+    }
+    return r->count;
+}
+
+void tn_roster_forget(struct tn_roster *r, size_t index)
+{
+    memset(&r->members[index], 0, sizeof(r->members[index]));
+    r->members[index].left = true;
+}
+
 /* A verified card of an identity that is new to us. A tombstone claims nothing but its invite. */
 static int judge_new(const struct tn_roster *r, const struct tn_card *card)
 {
@@ -106,14 +122,15 @@ static int judge_new(const struct tn_roster *r, const struct tn_card *card)
         return TN_ELIMIT;
     if (!tn_card_has_left(card) && is_taken(r, card, NULL))
         return TN_EEXIST;
-    return r->count < r->max ? 0 : TN_ENOSPC;
+    return place_for_new(r) < r->max ? 0 : TN_ENOSPC;
 }
 
 static int judge(const struct tn_roster *r, const struct tn_card *card, uint64_t now_unix_s,
                  struct tn_roster_result *result)
 {
     const struct tn_member *known = tn_roster_find_identity(r, card->identity);
-    struct tn_roster_result next = {TN_ROSTER_KNOWN, known ? tn_roster_index(r, known) : r->count};
+    struct tn_roster_result next = {TN_ROSTER_KNOWN,
+                                    known ? tn_roster_index(r, known) : place_for_new(r)};
     int err;
 
     if (known && tn_card_equal(&known->card, card)) {
@@ -150,7 +167,7 @@ static void apply(struct tn_roster *r, const struct tn_card *card,
     tn_node_id(m->node_id, card->identity);
     m->left = tn_card_has_left(card);
     m->seq = ++r->last_seq;
-    if (what->change == TN_ROSTER_ADDED)
+    if (what->index == r->count)
         r->count++;
 }
 

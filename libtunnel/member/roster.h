@@ -22,7 +22,7 @@ struct tn_member {
     struct tn_card card;
     uint8_t node_id[TN_NODE_ID_LEN];
     uint64_t seq; /* number of the roster's change that brought this card */
-    bool left;    /* a tombstone */
+    bool left;    /* a tombstone, or (with a card of zeros) a place that is free again */
 };
 
 struct tn_roster {
@@ -73,6 +73,10 @@ TN_MUST_CHECK int tn_roster_check(const struct tn_roster *r, const struct tn_car
  * may be wrong, and under the seq that it had (a new one when that is 0 or another member's). */
 TN_MUST_CHECK int tn_roster_restore(struct tn_roster *r, const struct tn_card *card, uint64_t seq,
                                     struct tn_roster_result *result);
+
+/* Forgets a member, for a node that keeps only those it speaks with: its place is the next newcomer's,
+ * and its card would be taken anew. Not for who has to remember that an invite was used. */
+void tn_roster_forget(struct tn_roster *r, size_t index);
 
 /* Look-ups: NULL when there is none. By identity and by invite, tombstones are found too (see
  * `left`); by the others only members. */

@@ -64,14 +64,14 @@ static int open_state(struct host_device *d)
 
 /* ---- life ---- */
 
-static int open_socket(struct host_device *d, uint16_t port)
+static int open_socket(int *fd, uint16_t port)
 {
     struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     int off = 0;
 
-    d->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (d->fd < 0 || setsockopt(d->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0 ||
-        bind(d->fd, (struct sockaddr *)&a, sizeof a) < 0)
+    *fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0 || setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0 ||
+        bind(*fd, (struct sockaddr *)&a, sizeof a) < 0)
         return -errno;
     return 0;
 }
@@ -118,6 +118,7 @@ static int boot(struct host_device *d)
         if (err)
             return err;
     }
+    bridge_use_probe_socket(d->bridge, true);
     return app_start(&d->app, d->bridge, app_clock, NULL) ? -ENOSPC : 0;
 }
 
@@ -125,14 +126,14 @@ int host_open(struct host_device *d, const char *dir, uint16_t port, bool is_sil
 {
     int err;
 
-    *d = (struct host_device){.fd = -1, .state_fd = -1, .is_silent = is_silent};
+    *d = (struct host_device){.fd = -1, .probe_fd = -1, .state_fd = -1, .is_silent = is_silent};
     snprintf(d->dir, sizeof d->dir, "%s", dir);
     d->bridge = malloc(bridge_sizeof());
     if (!d->bridge)
         return -ENOMEM;
     err = open_state(d);
     if (!err)
-        err = open_socket(d, port);
+        err = open_socket(&d->fd, port);
     if (err) {
         fprintf(stderr, "%s: %s\n", dir, strerror(-err));
         free(d->bridge);
@@ -151,9 +152,11 @@ void host_close(struct host_device *d)
     d->bridge = NULL;
     if (d->fd >= 0)
         close(d->fd);
+    if (d->probe_fd >= 0)
+        close(d->probe_fd);
     if (d->state_fd >= 0)
         close(d->state_fd);
-    d->fd = d->state_fd = -1;
+    d->fd = d->probe_fd = d->state_fd = -1;
 }
 
 /* ---- the coordinator's name ---- */
@@ -196,21 +199,52 @@ static void tell(struct host_device *d, uint64_t now_us)
     fflush(stdout);
 }
 
+static void send_out(int fd, const struct bridge_out *out)
+{
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(out->to.port)};
+
+    memcpy(&a.sin6_addr, out->to.ip, 16);
+    if (sendto(fd, out->data, out->len, 0, (struct sockaddr *)&a, sizeof a) < 0)
+        return; /* lost, as on the air: whoever needs it sends again */
+}
+
+static void pump_probe(struct host_device *d)
+{
+    struct bridge_out out;
+    bool is_fresh;
+
+    while (bridge_poll_probe(d->bridge, &out, &is_fresh)) {
+        if (is_fresh || d->probe_fd < 0) {
+            if (d->probe_fd >= 0)
+                close(d->probe_fd);
+            if (open_socket(&d->probe_fd, 0) != 0)
+                continue; /* the trial comes to nothing, and is made again */
+        }
+        send_out(d->probe_fd, &out);
+    }
+}
+
 static void pump(struct host_device *d, uint64_t now_us)
 {
     struct bridge_out out;
 
     if (bridge_take_resolve(d->bridge) || d->resolve_at_us <= now_us)
         resolve(d, now_us);
-    while (bridge_poll(d->bridge, &out, now_us)) {
-        struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(out.to.port)};
-
-        memcpy(&a.sin6_addr, out.to.ip, 16);
-        /* one that does not go is lost, as on the air: whoever needs it sends again */
-        if (sendto(d->fd, out.data, out.len, 0, (struct sockaddr *)&a, sizeof a) < 0)
-            continue;
-    }
+    pump_probe(d);
+    while (bridge_poll(d->bridge, &out, now_us))
+        send_out(d->fd, &out);
     tell(d, now_us);
+}
+
+static void receive_probe(struct host_device *d, uint64_t now_us)
+{
+    uint8_t data[64];
+    ssize_t len;
+
+    while (d->probe_fd >= 0 && (len = recv(d->probe_fd, data, sizeof data, 0)) >= 0) {
+        bridge_on_probe(d->bridge, data, (size_t)len, now_us);
+        pump(d, now_us);
+    }
 }
 
 void host_receive(struct host_device *d, uint64_t now_us)
@@ -231,6 +265,7 @@ void host_receive(struct host_device *d, uint64_t now_us)
         bridge_on_datagram(d->bridge, &src, (size_t)len, now_us);
         pump(d, now_us);
     }
+    receive_probe(d, now_us);
 }
 
 void host_tick(struct host_device *d, uint64_t now_us)

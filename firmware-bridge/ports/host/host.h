@@ -9,7 +9,7 @@ struct host_device {
     struct bridge *bridge; /* heap */
     struct bridge_storage storage;
     struct app app;
-    int fd, state_fd;
+    int fd, probe_fd, state_fd;
     uint64_t resolve_at_us; /* when the coordinator's name is looked up next; UINT64_MAX: not */
     enum bridge_state told; /* the state that was last printed */
     bool is_silent;         /* no line for each change of state */
@@ -22,7 +22,7 @@ uint64_t host_now(void);
  * on standard error; host_close either way. */
 int host_open(struct host_device *d, const char *dir, uint16_t port, bool is_silent);
 void host_close(struct host_device *d);
-/* What came on the socket; then whatever is to be sent. */
+/* What came on the sockets; then whatever is to be sent. */
 void host_receive(struct host_device *d, uint64_t now_us);
 /* What is due, and what is to be sent. */
 void host_tick(struct host_device *d, uint64_t now_us);

@@ -41,7 +41,13 @@ static int run(struct host_device *d, struct pollfd *p, size_t count)
 {
     while (!is_over) {
         uint64_t now_us = host_now();
-        int ready = poll(p, count, wait_ms(d, count, now_us));
+        int ready;
+
+        for (size_t i = 0; i < count; i++) { /* the probe socket is another one now and then */
+            p[2 * i] = (struct pollfd){.fd = d[i].fd, .events = POLLIN};
+            p[2 * i + 1] = (struct pollfd){.fd = d[i].probe_fd, .events = POLLIN};
+        }
+        ready = poll(p, 2 * count, wait_ms(d, count, now_us));
 
         if (ready < 0 && errno != EINTR) {
             perror("poll");
@@ -49,7 +55,7 @@ static int run(struct host_device *d, struct pollfd *p, size_t count)
         }
         now_us = host_now();
         for (size_t i = 0; i < count; i++) {
-            if (ready > 0 && p[i].revents)
+            if (ready > 0 && (p[2 * i].revents || p[2 * i + 1].revents))
                 host_receive(&d[i], now_us);
             if (host_next_deadline(&d[i]) <= now_us)
                 host_tick(&d[i], now_us);
@@ -58,13 +64,11 @@ static int run(struct host_device *d, struct pollfd *p, size_t count)
     return 0;
 }
 
-static int open_all(struct host_device *d, struct pollfd *p, char **dirs, size_t count, uint16_t port,
-                    bool is_silent)
+static int open_all(struct host_device *d, char **dirs, size_t count, uint16_t port, bool is_silent)
 {
     for (size_t i = 0; i < count; i++) {
         if (host_open(&d[i], dirs[i], port, is_silent) != 0)
             return 1;
-        p[i] = (struct pollfd){.fd = d[i].fd, .events = POLLIN};
     }
     return 0;
 }
@@ -95,8 +99,8 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     d = calloc(count, sizeof *d);
-    p = calloc(count, sizeof *p);
-    status = !d || !p || open_all(d, p, argv + i, count, (uint16_t)port, is_silent);
+    p = calloc(2 * count, sizeof *p);
+    status = !d || !p || open_all(d, argv + i, count, (uint16_t)port, is_silent);
     if (!status)
         status = run(d, p, count);
     for (size_t k = 0; d && k < count; k++) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libtunnel/cards.h"
+#include "libtunnel/path/stun.h"
 
 #define COORD_PORT 3478
 #define SESSIONS 32
@@ -31,15 +32,6 @@ static void check(int err, const char *what)
         fprintf(stderr, "simulation: %s: %d\n", what, err);
         abort();
     }
-}
-
-uint64_t sim_seed(uint64_t fallback)
-{
-    const char *text = getenv("SIM_SEED");
-    uint64_t seed = text ? strtoull(text, NULL, 0) : fallback;
-
-    printf("# SIM_SEED=%llu\n", (unsigned long long)seed);
-    return seed;
 }
 
 struct sim *sim_new(uint64_t seed)
@@ -101,6 +93,14 @@ static void coord_receive(void *ctx, const struct tn_addr *src, const struct tn_
 
     if (!c->up)
         return;
+    if (tn_stun_is_message(data, len)) {
+        uint8_t answer[TN_STUN_MAX_LEN];
+        size_t n = tn_stun_answer(data, len, src, NULL, answer, sizeof answer);
+
+        if (n)
+            world_send(c->sim->w, c->host, dst->port, src, 0, answer, n);
+        return;
+    }
     if (holds(data, len, c->canary, c->canary_len))
         c->canary_seen++;
     count = tn_server_on_datagram(c->server, 0, src, data, len, c->sim->w->now, out);

@@ -92,8 +92,7 @@ struct sim {
 
 struct sim *sim_new(uint64_t seed);
 void sim_free(struct sim *s);
-/* A seed for this run: SIM_SEED of the environment, or `fallback`; printed. */
-uint64_t sim_seed(uint64_t fallback);
+#define sim_seed world_seed
 
 void sim_add_coordinator(struct sim *s, const char *ip, uint32_t delay_us);
 /* Gives it a second address, before any member is there. */

@@ -7,6 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t world_seed(uint64_t fallback)
+{
+    const char *text = getenv("SIM_SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 0) : fallback;
+
+    printf("# SIM_SEED=%llu\n", (unsigned long long)seed);
+    return seed;
+}
+
 struct world *world_new(uint64_t seed)
 {
     struct world *w = calloc(1, sizeof *w);

@@ -94,6 +94,8 @@ struct world {
     uint64_t order, sent, lost, delivered;
 };
 
+/* A seed for this run: SIM_SEED of the environment, or `fallback`; printed. */
+uint64_t world_seed(uint64_t fallback);
 /* Heap; exits the test when there is none. */
 struct world *world_new(uint64_t seed);
 void world_free(struct world *w);

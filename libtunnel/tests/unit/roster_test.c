@@ -358,6 +358,28 @@ static void a_walk_meets_each_member_but_no_tombstone(void **state)
     assert_int_equal(count, 5);
 }
 
+static void a_forgotten_place_is_the_next_newcomers(void **state)
+{
+    struct world w;
+    struct tn_card card;
+
+    (void)state;
+    begin(&w);
+    for (unsigned n = 1; n <= 3; n++)
+        assert_int_equal(offer_member(&w, n, 1), TN_ROSTER_ADDED);
+    make(&card, 2, 1);
+    tn_roster_forget(&w.roster, 1);
+    assert_null(tn_roster_find_identity(&w.roster, card.identity));
+    assert_null(tn_roster_find_wireguard(&w.roster, card.wireguard_public));
+    assert_null(tn_roster_find_invite(&w.roster, card.cert.invite_id));
+    assert_ptr_equal(tn_roster_next(&w.roster, &w.roster.members[0]), &w.roster.members[2]);
+    assert_int_equal(offer_member(&w, 4, 1), TN_ROSTER_ADDED); /* another takes the place */
+    assert_int_equal(w.roster.count, 3);
+    assert_int_equal(offer_member(&w, 2, 1), TN_ROSTER_ADDED); /* and who was forgotten comes back behind */
+    assert_int_equal(w.roster.count, 4);
+    assert_ptr_equal(tn_roster_find_identity(&w.roster, card.identity), &w.roster.members[3]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +399,7 @@ int main(void)
         cmocka_unit_test(a_node_id_is_found_by_its_first_letters),
         cmocka_unit_test(sync_walks_every_change_once_in_order),
         cmocka_unit_test(a_walk_meets_each_member_but_no_tombstone),
+        cmocka_unit_test(a_forgotten_place_is_the_next_newcomers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
