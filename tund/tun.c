@@ -1,7 +1,10 @@
 /* How it works: one queue on /dev/net/tun, one packet for each read and write, no
  * packet information header. The interface lives as long as the descriptor, also when
  * it is moved to another network namespace; when somebody deletes it, reads and writes
- * answer EBADFD (Documentation/networking/tuntap.rst, drivers/net/tun.c). */
+ * answer EBADFD (Documentation/networking/tuntap.rst, drivers/net/tun.c).
+ *
+ * A TUN never tells a sender to wait: what does not fit its queue is lost. Where the sender and we
+ * share a processor, the queue has to hold what is sent until it is our turn. */
 #include "tun.h"
 
 #include <errno.h>
@@ -14,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int set_mtu(const char *ifname, uint16_t mtu)
+static int set_mtu_and_queue(const char *ifname, uint16_t mtu)
 {
     struct ifreq ifr;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -26,6 +29,9 @@ static int set_mtu(const char *ifname, uint16_t mtu)
     snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", ifname);
     ifr.ifr_mtu = mtu;
     if (ioctl(fd, SIOCSIFMTU, &ifr))
+        err = -errno;
+    ifr.ifr_qlen = TUN_QUEUE_LEN;
+    if (!err && ioctl(fd, SIOCSIFTXQLEN, &ifr))
         err = -errno;
     close(fd);
     return err;
@@ -49,7 +55,7 @@ int tun_open_as(struct tun *t, const char *ifname, uint16_t mtu, short flags)
         err = errno == EINVAL ? -EEXIST : -errno;
         goto out;
     }
-    err = set_mtu(ifr.ifr_name, mtu);
+    err = set_mtu_and_queue(ifr.ifr_name, mtu);
     if (err)
         goto out;
     t->fd = fd;

@@ -101,7 +101,7 @@ class Search(unittest.TestCase):
 
     def test_one_loss_does_not_condemn_a_rate(self):
         answers = iter([0, 45000])
-        self.assertEqual(measure.search(lambda pps: next(answers), None, 1), 45000)
+        self.assertEqual(measure.search(lambda pps: next(answers), 45000, 1), 45000)
 
 
 class Install(unittest.TestCase):

@@ -33,6 +33,9 @@ def make_place():
     for host in OUTER:
         run("ip", "netns", "add", host)
         run("ip", "-n", host, "link", "set", "lo", "up")
+        # A rate that loses fragments must not fill, for half a minute, the memory in which those of the next
+        # rate are put together: 1400 bytes are more than fit the inner MTU in one piece.
+        inside(host, "sysctl", "-qw", "net.ipv4.ipfrag_time=1", f"net.ipv4.ipfrag_high_thresh={256 << 20}")
     run("ip", "link", "add", "v0", "netns", "a", "type", "veth", "peer", "name", "v0", "netns", "b")
     for host, address in OUTER.items():
         run("ip", "-n", host, "addr", "add", address + "/24", "dev", "v0")

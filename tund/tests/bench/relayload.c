@@ -1,8 +1,12 @@
-/* relayload - how much a relay carries: pairs of sockets send through it at a set rate.
+/* relayload - how much a relay, or with --straight a link or a tunnel, carries: pairs of sockets send
+ * through it at a set rate.
  *
  * Each core has a sending thread, and one thread receives. Sending is one datagram a call, or trains
- * (UDP_SEGMENT); the receiver takes batches and trains, so that it is not what is measured. Senders
- * keep to their rate over each tenth of a millisecond. Prints one JSON object. */
+ * (UDP_SEGMENT); the receiver takes batches and trains, so that it is not what is measured. Straight there is
+ * one sending thread, and no trains at either end, as most applications are. Senders
+ * keep to their rate over each tenth of a millisecond; a sender that got no processor for longer than CATCH_UP_NS
+ * does not send what he owes at once, since that burst would measure the scheduler. What was sent is counted, not
+ * what was asked for. Prints one JSON object. */
 #include "relayload.h"
 
 #include <arpa/inet.h>
@@ -21,10 +25,11 @@
 #include <unistd.h>
 
 static const char help[] =
-    "usage: relayload --local IP (--tund URL | --turn IP:PORT) [options]\n"
+    "usage: relayload --local IP (--tund URL | --turn IP:PORT | --straight NETNS --to IP) [options]\n"
     "\n"
     "  --tund URL     the relay of the coordinator at tund://IP:PORT/KEY\n"
     "  --turn IP:PORT a TURN server that wants no password\n"
+    "  --straight NETNS  no relay: to the address of --to in the namespace at this path\n"
     "  --size N       bytes of payload, 32 to 1400 (default 64)\n"
     "  --rate N       datagrams in a second, of all pairs together (default 10000)\n"
     "  --seconds N    (default 1)\n"
@@ -37,11 +42,12 @@ static const char help[] =
 #define TRAIN_DATAGRAMS 64u
 #define SOCKET_BUFFER_LEN (8 * 1024 * 1024)
 #define SENDERS_MAX 8
+#define CATCH_UP_NS 2000000
 #define QUIET_NS 200000000 /* after the last datagram: what has not come now is lost */
 
 struct load {
-    struct tn_addr local, server;
-    const char *url;
+    struct tn_addr local, server, there;
+    const char *url, *netns; /* netns: straight */
     size_t size;
     double rate, seconds;
     unsigned pairs, idle;
@@ -130,7 +136,7 @@ static void *receiver(void *ctx)
 static void send_train(struct sender *s, const struct load_pair *p, size_t count)
 {
     const struct load *l = s->load;
-    size_t each = p->head_len == 4 ? 4 + l->size : 8 + l->size;
+    size_t each = !p->head_len ? l->size : p->head_len == 4 ? 4 + l->size : 8 + l->size;
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
     struct iovec iov = {.iov_base = s->data, .iov_len = each * count};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -165,25 +171,35 @@ static size_t train_len(const struct load *l)
     return !l->trains ? 1 : fit < TRAIN_DATAGRAMS ? fit : TRAIN_DATAGRAMS;
 }
 
+/* Datagrams that are due now and not sent; *began moves where they are more than CATCH_UP_NS and a train are worth. */
+static double owed(const struct sender *s, double rate, int64_t now, int64_t *began)
+{
+    double due = (double)(now - *began) * 1e-9 * rate - (double)s->sent;
+    double most = CATCH_UP_NS * 1e-9 * rate + (double)train_len(s->load), late = due - most;
+
+    if (late <= 0)
+        return due;
+    *began += (int64_t)(late / rate * 1e9);
+    return due - late;
+}
+
 static void *send_all(void *ctx)
 {
     struct sender *s = ctx;
     const struct load *l = s->load;
-    int64_t began = now_ns(), end = began + (int64_t)(l->seconds * 1e9), now;
+    int64_t start = now_ns(), began = start, end = start + (int64_t)(l->seconds * 1e9), now;
     double rate = l->rate / s->of;
     size_t each = train_len(l);
     unsigned next = s->number;
 
     while ((now = now_ns()) < end) {
-        uint64_t due = (uint64_t)((double)(now - began) * 1e-9 * rate);
-
-        if (s->sent + each > due) {
+        if (owed(s, rate, now, &began) < (double)each) {
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
             continue;
         }
         send_train(s, &l->pair[next++ % l->pairs], each);
     }
-    s->seconds = (double)(now - began) * 1e-9;
+    s->seconds = (double)(now - start) * 1e-9;
     return NULL;
 }
 
@@ -198,7 +214,7 @@ static void start(pthread_t *thread, void *(*run)(void *), void *ctx)
 static double run_senders(struct load *l)
 {
     static struct sender s[SENDERS_MAX];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long cores = l->netns ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
     unsigned count = cores > SENDERS_MAX ? SENDERS_MAX : (unsigned)cores;
     double seconds = 0;
 
@@ -232,12 +248,12 @@ static void wait_for_the_rest(struct load *l)
 
 static void prepare_sockets(struct load *l)
 {
-    int size = SOCKET_BUFFER_LEN, on = 1;
+    int size = SOCKET_BUFFER_LEN, gro = !l->netns;
 
     for (unsigned i = 0; i < l->pairs; i++) {
         if (setsockopt(l->pair[i].to, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) ||
             setsockopt(l->pair[i].from, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) ||
-            setsockopt(l->pair[i].to, IPPROTO_UDP, UDP_GRO, &on, sizeof(on))) {
+            setsockopt(l->pair[i].to, IPPROTO_UDP, UDP_GRO, &gro, sizeof(gro))) {
             perror("relayload: setsockopt");
             exit(1);
         }
@@ -249,7 +265,9 @@ static void run(struct load *l)
     pthread_t thread;
     double seconds;
 
-    if (l->url)
+    if (l->netns)
+        load_pairs_straight(l->pair, l->pairs, l->netns, &l->there, &l->local, l->size);
+    else if (l->url)
         load_pairs_tund(l->pair, l->pairs, l->url, &l->local, l->size);
     else
         load_pairs_turn(l->pair, l->pairs, &l->server, &l->local, l->size);
@@ -301,6 +319,7 @@ static void parse(struct load *l, int argc, char **argv)
         {"local", 1, NULL, 'l'},   {"tund", 1, NULL, 'u'},  {"turn", 1, NULL, 't'},
         {"size", 1, NULL, 's'},    {"rate", 1, NULL, 'r'},  {"seconds", 1, NULL, 'S'},
         {"pairs", 1, NULL, 'p'},   {"trains", 0, NULL, 'T'}, {"idle", 1, NULL, 'i'},
+        {"straight", 1, NULL, 'n'}, {"to", 1, NULL, 'o'},
         {NULL, 0, NULL, 0}};
     int c;
 
@@ -314,11 +333,14 @@ static void parse(struct load *l, int argc, char **argv)
         case 'S': l->seconds = number(optarg, 0.01, 60); break;
         case 'p': l->pairs = (unsigned)number(optarg, 1, LOAD_PAIRS_MAX); break;
         case 'T': l->trains = true; break;
+        case 'n': l->netns = optarg; break;
+        case 'o': l->there = address(optarg, false); break;
         case 'i': l->idle = (unsigned)number(optarg, 1, 65000); break;
         default: usage();
         }
     }
-    if (optind < argc || tn_addr_is_zero(&l->local) || !l->url == !l->server.port)
+    if (optind < argc || tn_addr_is_zero(&l->local) || !!l->url + !!l->server.port + !!l->netns != 1 ||
+        !l->netns != tn_addr_is_zero(&l->there) || (l->netns && (l->idle || l->trains)))
         usage();
 }
 

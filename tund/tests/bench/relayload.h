@@ -24,6 +24,10 @@ void load_pairs_tund(struct load_pair *pair, unsigned count, const char *url,
 void load_pairs_turn(struct load_pair *pair, unsigned count, const struct tn_addr *server,
                      const struct tn_addr *local, size_t payload);
 
+/* Without a relay: each `to` is in the namespace at the path `netns`, at the address `there`. */
+void load_pairs_straight(struct load_pair *pair, unsigned count, const char *netns,
+                         const struct tn_addr *there, const struct tn_addr *local, size_t payload);
+
 /* So many idle members, or allocations, until standard input ends; prints "ready" when they are there.
  * Each has an address of its own, `local` and those after it, since one source gets few handshakes. */
 void load_idle_tund(unsigned count, const char *url, const struct tn_addr *local);
