@@ -108,7 +108,8 @@ struct tn_node {
     uint64_t synced_seq;   /* up to here our roster is complete */
     bool syncing;
     uint64_t next_lookup_us[TN_LOOKUP_REASONS]; /* not before: who causes one kind cannot starve another */
-    uint64_t next_suspect_us;
+    uint64_t suspect_us;    /* the last time; 0: it may be suspected at once */
+    uint64_t next_moved_us;
     bool lan, lan_open;  /* may members be looked for on the LAN; and is it time to */
     uint64_t lan_at_us;  /* when it will be */
     struct tn_card card;
@@ -223,7 +224,8 @@ void tn_overlay_on_unknown_address(struct tn_node *n, const uint8_t ip[16], stru
 void tn_overlay_drain(struct tn_node *n, struct tn_now now); /* the client's events */
 /* A member's paths want a punch through the coordinator. */
 void tn_overlay_connect(struct tn_node *n, uint32_t peer, struct tn_now now);
-void tn_overlay_suspect(struct tn_node *n, struct tn_now now);
+/* The coordinator is asked whether it is there; `distress`: since a path failed that worked just now. */
+void tn_overlay_suspect(struct tn_node *n, bool distress, struct tn_now now);
 /* Is the address one of the overlay's own? Datagrams to it would go through the tunnel they carry. */
 bool tn_overlay_owns(const struct tn_node *n, const struct tn_addr *a);
 /* The relay's channel of a member, bound when it is not; 0: none to be had. */

@@ -14,6 +14,8 @@
 
 #define LOOKUP_GAP_US TN_MS(200)
 #define SUSPECT_GAP_US TN_S(5)
+#define DISTRESS_GAP_US TN_S(1) /* where a path that worked just now does not */
+#define MOVED_GAP_US TN_S(1)
 #define NS_PER_S 1000000000u
 /* On a metered link: a renewal with its JOIN costs 1 KB, an attempt without an answer half of that. */
 #define METERED_RENEW_US TN_S(7 * 86400)
@@ -311,12 +313,34 @@ void tn_overlay_connect(struct tn_node *n, uint32_t peer, struct tn_now now)
 }
 
 /* Paths say so for as long as it looks so to them, and a peer that is away looks so too. */
-void tn_overlay_suspect(struct tn_node *n, struct tn_now now)
+void tn_overlay_suspect(struct tn_node *n, bool distress, struct tn_now now)
 {
-    if (!n->has_coordinator || now.us < n->next_suspect_us)
+    uint64_t gap_us = distress ? DISTRESS_GAP_US : SUSPECT_GAP_US;
+
+    if (!n->has_coordinator || (n->suspect_us && now.us < n->suspect_us + gap_us))
         return;
-    n->next_suspect_us = now.us + SUSPECT_GAP_US;
+    n->suspect_us = now.us;
     tn_coord_client_suspect(&n->coord, now);
+}
+
+/* The NAT in front of us has another place for us: what it had let in before, it does not any more. */
+static void on_observed(struct tn_node *n, const struct tn_addr *a, struct tn_now now)
+{
+    bool v4 = tn_addr_is_v4(a), moved = !tn_addr_is_zero(&n->observed[v4 ? 0 : 1]);
+
+    n->observed[v4 ? 0 : 1] = *a;
+    tn_reach_refresh(n, now);
+    if (!moved || now.us < n->next_moved_us)
+        return;
+    n->next_moved_us = now.us + MOVED_GAP_US;
+    for (uint32_t i = 0; i < n->mem.peer_cap; i++) {
+        struct tn_peer *p = tn_peer_at(n, i);
+
+        if (!p || !p->is_member)
+            continue;
+        tn_paths_on_moved(p->paths, v4, &now);
+        tn_path_settle(n, i, now);
+    }
 }
 
 static void lookup(struct tn_node *n, enum tn_msg_by by, const void *key, size_t len,
@@ -471,8 +495,7 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_STREAM});
         break;
     case TN_COORD_EV_OBSERVED:
-        n->observed[tn_addr_is_v4(&e->addr) ? 0 : 1] = e->addr;
-        tn_reach_refresh(n, now);
+        on_observed(n, &e->addr, now);
         break;
     case TN_COORD_EV_ROSTER_SEQ:
         n->roster_seq = e->seq;
@@ -561,8 +584,8 @@ void tn_on_network_change(struct tn_node *n, struct tn_now now)
             tn_paths_on_network_change(p->paths, &now);
         tn_path_settle(n, i, now);
     }
-    n->next_suspect_us = 0;
+    n->suspect_us = 0;
     tn_reach_changed_network(n, now);
-    tn_overlay_suspect(n, now);
+    tn_overlay_suspect(n, true, now);
     tn_overlay_drain(n, now);
 }

@@ -53,7 +53,7 @@ static void on_suspicion(struct tn_node *n, uint32_t peer, struct tn_now now)
     bool is_suspect = tn_paths_relay_suspect(p->paths);
 
     if (is_suspect || tn_paths_in_distress(p->paths))
-        tn_overlay_suspect(n, now);
+        tn_overlay_suspect(n, !is_suspect, now);
     if (is_suspect != p->suspected)
         p->doubts_session = is_suspect;
     p->suspected = is_suspect;

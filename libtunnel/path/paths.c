@@ -36,7 +36,7 @@ static uint64_t probe_next(const struct tn_paths *p, const struct tn_probe *pr)
 
 void tn_paths_renew_next(struct tn_paths *p)
 {
-    uint64_t next_us = p->connect_us;
+    uint64_t next_us = p->connect_us < p->flow.due_us ? p->connect_us : p->flow.due_us;
     uint64_t us;
 
     for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++) {
@@ -60,7 +60,7 @@ void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const 
     tn_probe_init(&p->relay, now);
     p->best = -1;
     p->spare = -1;
-    p->connect_us = TN_NEVER;
+    p->connect_us = p->flow.due_us = TN_NEVER;
     p->round_tokens = TN_ROUND_TOKENS_MAX;
     p->round_refill_us = now->us;
     tn_paths_renew_next(p);
@@ -130,6 +130,28 @@ void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now)
     tn_paths_renew_next(p);
 }
 
+void tn_paths_on_moved(struct tn_paths *p, bool v4, const struct tn_now *now)
+{
+    bool is_active = tn_paths_is_active(p, now);
+
+    for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++) {
+        struct tn_probe *pr = &p->cand[i];
+
+        if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || tn_addr_is_v4(&pr->c.addr) != v4 ||
+            tn_addr_is_private(&pr->c.addr))
+            continue;
+        pr->fresh_us = 0;
+        if (!p->session_up || !is_active)
+            continue; /* is asked when data flows again */
+        pr->small_due = true;
+        if (tn_paths_is_best(p, pr)) {
+            p->connect_forced = true;
+            tn_paths_want_connect(p, true, now);
+        }
+    }
+    tn_paths_renew_next(p);
+}
+
 /* --- events --------------------------------------------------------------------- */
 
 static struct tn_probe *find_way(struct tn_paths *p, const struct tn_way *way)
@@ -195,6 +217,7 @@ void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *
         on_awake(p, now);
     else if (p->best >= 0 && tn_probe_is_hushed(&p->cand[p->best], now))
         on_hush(p, &p->cand[p->best], now);
+    tn_flow_on_sent(p, now);
 }
 
 void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_way *to, size_t len,
@@ -232,6 +255,7 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
     pr->c.in_packets++;
     pr->c.in_bytes += len;
     pr->c.last_in_us = now->us;
+    tn_flow_heard(p, pr);
     if (tn_paths_is_relay(p, pr)) {
         pr->missed = 0;
         if (p->relay_suspect)
@@ -320,6 +344,7 @@ void tn_paths_tick(struct tn_paths *p, const struct tn_now *now)
     }
     tn_probe_tick(p, &p->relay, now);
     note_next_try(p, &p->relay);
+    tn_flow_tick(p, now);
     tn_paths_choose(p, now);
     tn_paths_renew_next(p);
 }
@@ -397,5 +422,5 @@ bool tn_paths_relay_suspect(const struct tn_paths *p)
 
 bool tn_paths_in_distress(const struct tn_paths *p)
 {
-    return p->best >= 0 && p->cand[p->best].missed > 0;
+    return p->flow.broke || (p->best >= 0 && p->cand[p->best].missed > 0);
 }

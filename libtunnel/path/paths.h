@@ -105,6 +105,13 @@ struct tn_paths {
     uint64_t data_us;   /* the last data sent; 0 never */
     uint64_t follow_us; /* a peer that speaks by the relay is not followed there before that */
     uint64_t search_us; /* when the search for a direct path began; 0: none is on */
+    struct {
+        uint64_t due_us;  /* the next look; TN_NEVER */
+        uint64_t packets; /* that had come in by `of` at the last one */
+        int of;           /* the way that is looked at: index of a candidate, -1: the relay */
+        bool runs;        /* a stream came in between the last two looks */
+        bool broke;       /* it broke off, and nothing has come since */
+    } flow;
     uint64_t next_us;   /* what tn_paths_next answers */
     struct tn_path_event state; /* as it is */
     uint8_t told_via;           /* as it was last reported */
@@ -128,6 +135,8 @@ size_t tn_paths_offer(struct tn_paths *p, const struct tn_cand_wire *list, size_
 void tn_paths_punch(struct tn_paths *p, uint64_t delay_us, const struct tn_now *now);
 /* Our own addresses, routes or mappings changed: all that is known is in doubt. */
 void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now);
+/* The NAT in front of us shows us at another address or port of this family: its holes to peers are gone. */
+void tn_paths_on_moved(struct tn_paths *p, bool v4, const struct tn_now *now);
 /* Data (not a PING or PONG) for this peer was sent on tn_paths_route's answer, or waits for a session. */
 void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *now);
 /* A sealed packet that is no data (PONG, handshake, keepalive) left by `to`: for the counters only. */
@@ -173,7 +182,8 @@ const struct tn_cand *tn_paths_cand(const struct tn_paths *p, size_t i);
 const struct tn_cand *tn_paths_relay(const struct tn_paths *p);
 /* PINGs through the relay go unanswered: the coordinator's session should be looked after. */
 bool tn_paths_relay_suspect(const struct tn_paths *p);
-/* The direct path in use has missed a PING: its network may have changed, and the coordinator's way with it. */
+/* The direct path in use has missed a PING, or a stream broke off: the network may have changed, and the
+ * coordinator's way with it. */
 bool tn_paths_in_distress(const struct tn_paths *p);
 
 #endif

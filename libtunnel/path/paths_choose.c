@@ -145,8 +145,9 @@ static bool is_in_doubt(const struct tn_paths *p, const struct tn_probe *pr, con
 {
     if (now->us - pr->fresh_us > TN_STALE_US)
         return true;
-    return tn_probe_is_hushed(pr, now) &&
-           (pr->missed > 0 || (p->relay.fresh_us > pr->fresh_us && now->us >= p->follow_us));
+    if (pr->missed > 0 && now->us - pr->fresh_us > TN_HUSH_MIN_US)
+        return true;
+    return tn_probe_is_hushed(pr, now) && p->relay.fresh_us > pr->fresh_us && now->us >= p->follow_us;
 }
 
 void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_way *out)

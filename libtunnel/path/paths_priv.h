@@ -5,6 +5,7 @@
  *   paths_punch.c   rounds: punches, then PINGs, then a verdict
  *   paths_probe.c   PINGs, PONGs, heartbeats, loss
  *   paths_choose.c  which path data takes, when CONNECT is wanted
+ *   paths_flow.c    a stream that breaks off is asked after at once
  */
 #ifndef TN_PATH_PATHS_PRIV_H
 #define TN_PATH_PATHS_PRIV_H
@@ -36,10 +37,13 @@ enum tn_probe_row {
 /* Worst case of loss while data flows: the path dies just after an answer. One beat, one overdue answer
  * and the retries: 1 + 0.9 + 2 * 0.25 = 2.4 s; 2.9 s where packets still come in. The bar is 3 s, but for
  * the application, and TCP doubles its pauses meanwhile: the sender of data does not wait for the beat
- * (TN_HUSH), and data leaves a path in doubt before it is lost. */
+ * (TN_HUSH), nor does one to whom a stream breaks off (TN_FLOW), and data leaves a path in doubt before
+ * it is lost. */
 #define TN_BEAT_ACTIVE_US TN_S(1)
 #define TN_HUSH_MIN_US TN_MS(250) /* data was sent, and nothing has come in for three round trips */
-#define TN_ANSWER_MIN_US TN_MS(200)
+#define TN_FLOW_TICK_US TN_MS(100)
+#define TN_FLOW_PACKETS 8 /* in a tick: a stream comes in, whose end is noticed in the next one */
+#define TN_ANSWER_MIN_US TN_MS(150)
 #define TN_ANSWER_MAX_US TN_MS(900)
 #define TN_RETRY_US TN_MS(250)
 #define TN_FOLLOW_US TN_S(10) /* not to swing to and fro with a peer that does not see that a path works */
@@ -71,6 +75,7 @@ enum tn_probe_row {
 #define TN_NEW_STALE_US TN_S(60) /* a candidate whose round never began may make room */
 #define TN_ROUND_TOKENS_MAX 30
 #define TN_ROUND_TOKEN_US TN_S(10)
+#define TN_ROUND_TOKENS_KEPT 10 /* for addresses that are new */
 
 /* table */
 struct tn_probe *tn_table_find(struct tn_paths *p, const struct tn_addr *addr);
@@ -88,6 +93,13 @@ void tn_round_ping(struct tn_probe *pr, const struct tn_now *now);
 void tn_round_session(struct tn_probe *pr, const struct tn_now *now);
 void tn_round_finish(struct tn_probe *pr, bool answered, const struct tn_now *now);
 void tn_tokens_refill(struct tn_paths *p, const struct tn_now *now);
+
+/* flow */
+/* Data was sent: is the stream that comes in watched? Constant time. */
+void tn_flow_on_sent(struct tn_paths *p, const struct tn_now *now);
+void tn_flow_tick(struct tn_paths *p, const struct tn_now *now);
+/* Something authentic came by `pr`. */
+void tn_flow_heard(struct tn_paths *p, const struct tn_probe *pr);
 
 /* probe */
 bool tn_probe_is_full_ok(const struct tn_probe *pr, const struct tn_now *now);

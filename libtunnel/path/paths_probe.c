@@ -41,7 +41,7 @@ bool tn_probe_is_hushed(const struct tn_probe *pr, const struct tn_now *now)
 
 static uint64_t answer_wait_us(const struct tn_paths *p, const struct tn_probe *pr)
 {
-    uint64_t wait_us = 4 * (uint64_t)pr->c.rtt_us;
+    uint64_t wait_us = 2 * (uint64_t)pr->c.rtt_us;
 
     if (p->cfg.relay_only)
         return TN_METERED_ANSWER_US;

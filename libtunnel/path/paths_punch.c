@@ -147,13 +147,22 @@ void tn_round_tick(struct tn_probe *pr, const struct tn_now *now)
         tn_round_finish(pr, pr->c.last_pong_us >= pr->round_us, now);
 }
 
+/* What was silent before: there may be many such, and the last tokens are for addresses that are new. */
+static bool is_stale(const struct tn_probe *pr)
+{
+    return pr->c.silent_rounds > 0 && !pr->c.last_pong_us;
+}
+
 void tn_paths_punch(struct tn_paths *p, uint64_t delay_us, const struct tn_now *now)
 {
     if (delay_us > TN_PUNCH_DELAY_MAX_US)
         delay_us = TN_PUNCH_DELAY_MAX_US;
     tn_tokens_refill(p, now);
     for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++)
-        if (p->cand[i].used)
+        if (p->cand[i].used && !is_stale(&p->cand[i]))
+            tn_round_begin(p, &p->cand[i], true, delay_us, now);
+    for (size_t i = 0; i < TN_PATHS_CAND_MAX && p->round_tokens > TN_ROUND_TOKENS_KEPT; i++)
+        if (p->cand[i].used && is_stale(&p->cand[i]))
             tn_round_begin(p, &p->cand[i], true, delay_us, now);
     if (p->best < 0 && p->search_us == 0)
         p->search_us = now->us;

@@ -34,6 +34,10 @@ void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now)
 {
 }
 
+void tn_paths_on_moved(struct tn_paths *p, bool v4, const struct tn_now *now)
+{
+}
+
 void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *now)
 {
 }

@@ -486,7 +486,7 @@ static void data_leaves_a_path_in_doubt_before_it_is_lost(void **state)
     (void)state;
     now.us += TN_MS(251);
     tn_paths_on_data_sent(&paths, 100, &now);
-    go_on(TN_MS(200) - 1);
+    go_on(TN_MS(150) - 1);
     expect_route(TN_VIA_DIRECT, &addr);
     go_on(1);
     expect_route(TN_VIA_RELAY, NULL);
@@ -505,7 +505,7 @@ static void a_path_in_doubt_is_used_again_when_it_answers(void **state)
     (void)state;
     now.us += TN_MS(251);
     tn_paths_on_data_sent(&paths, 100, &now);
-    go_on(TN_MS(200));
+    go_on(TN_MS(150));
     expect_route(TN_VIA_RELAY, NULL);
     assert_true(wishes > 0 && wish[0].kind == TN_PATH_WISH_PING);
     answer(&wish[0], 0);
