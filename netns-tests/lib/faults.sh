@@ -97,3 +97,24 @@ RULES
     lab_spawn "proxy-$1" "$router" tinyproxy -d -c "$config"
     wait_until 5 lab_listens "$router" 3128 || lab_die "the proxy of $1 does not start"
 }
+
+# lab_rebind SITE: its NAT gives all UDP another outside port from now on; what it had mapped is gone.
+LAB_REBOUND=40000
+lab_rebind() {
+    local router=${LAB_ROUTER[$1]}
+    LAB_REBOUND=$((LAB_REBOUND + 1))
+    lab_exec "$router" nft insert rule ip nat postrouting oifname wan meta l4proto udp masquerade to ":$LAB_REBOUND"
+    "$LAB_TOOLS/ctflush" "$router"
+}
+
+# lab_readdress SITE LAST: its outside address ends with LAST from now on, as after a new lease from the
+# provider; the kernel takes back what was mapped to the old one.
+lab_readdress() {
+    local old=${LAB_EXTERNAL[$1]} new=${LAB_EXTERNAL[$1]%.*}.$2
+    lab_ip "${LAB_ROUTER[$1]}" <<IP
+addr del $old/24 dev wan
+addr add $new/24 dev wan
+route replace default via ${old%.*}.1
+IP
+    LAB_EXTERNAL[$1]=$new
+}

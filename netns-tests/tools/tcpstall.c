@@ -8,12 +8,14 @@
 #include <getopt.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -23,22 +25,44 @@ static const char help[] =
     "\n"
     "  --timeout S      give up after so long altogether (default 300)\n"
     "  --progress FILE  keep the number of bytes received so far in FILE\n"
+    "  --stalls FILE    a line in FILE for each time that nothing came for 50 ms or more:\n"
+    "                   its end, in milliseconds since 1970, and how long it was\n"
     "  --json           one JSON object instead of words\n"
     "\n"
+    "SIGTERM ends it, with a report.\n"
     "Exit status: 0 when all bytes that the server announced have come; 1 when not.\n";
 
 #define HEAD_MAX 4096
 #define PROGRESS_EVERY_MS 20
+#define STALL_MIN_MS 50
+
+static volatile sig_atomic_t ended;
+
+static void on_signal(int number)
+{
+    (void)number;
+    ended = 1;
+}
+
+static void catch_term(void)
+{
+    sigset_t term;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
+    sigaction(SIGTERM, &(struct sigaction){ .sa_handler = on_signal }, NULL);
+}
 
 struct options {
-    const char *host, *port, *progress;
+    const char *host, *port, *progress, *stalls;
     int timeout_ms;
     bool json;
 };
 
 struct transfer {
     int fd;
-    FILE *progress;
+    FILE *progress, *stalls;
     int64_t start_ms, deadline_ms, last_ms, written_ms;
     int64_t stall_ms; /* the longest so far */
     uint64_t stall_at; /* bytes received when it began */
@@ -55,8 +79,8 @@ static struct options parse_options(int argc, char **argv)
 {
     static const struct option longs[] = {
         { "timeout", required_argument, NULL, 't' }, { "progress", required_argument, NULL, 'p' },
-        { "json", no_argument, NULL, 'j' },          { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "stalls", required_argument, NULL, 's' },  { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
     };
     struct options o = { .timeout_ms = 300000 };
     int option;
@@ -65,6 +89,7 @@ static struct options parse_options(int argc, char **argv)
         switch (option) {
         case 't': o.timeout_ms = (int)(lab_number("--timeout", optarg, 0.1, 86400) * 1000); break;
         case 'p': o.progress = optarg; break;
+        case 's': o.stalls = optarg; break;
         case 'j': o.json = true; break;
         case 'h': fputs(help, stdout); exit(0);
         default: lab_die(0, "see tcpstall --help");
@@ -77,14 +102,18 @@ static struct options parse_options(int argc, char **argv)
     return o;
 }
 
-/* Waits for the socket until the deadline; returns an errno value. */
+/* Waits for the socket until the deadline; returns an errno value. SIGTERM comes only here. */
 static int wait_for(struct transfer *t, short events)
 {
     struct pollfd p = { .fd = t->fd, .events = events };
     int64_t left_ms = t->deadline_ms - lab_now_ms();
-    int ready = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
+    struct timespec left = { .tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000 };
+    sigset_t none;
 
-    return ready > 0 ? 0 : ready < 0 ? errno : ETIMEDOUT;
+    sigemptyset(&none);
+    int ready = left_ms > 0 ? ppoll(&p, 1, &left, &none) : 0;
+
+    return ended ? EINTR : ready > 0 ? 0 : ready < 0 ? errno : ETIMEDOUT;
 }
 
 /* Connects and asks for "/"; returns an errno value. */
@@ -147,14 +176,28 @@ static void show_progress(struct transfer *t, bool now)
         lab_die(errno, "cannot write the progress file");
 }
 
+static void on_stall(struct transfer *t, int64_t stall_ms)
+{
+    struct timespec wall;
+
+    if (stall_ms > t->stall_ms) {
+        t->stall_ms = stall_ms;
+        t->stall_at = t->bytes;
+    }
+    if (!t->stalls || stall_ms < STALL_MIN_MS)
+        return;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    fprintf(t->stalls, "%lld %lld\n", (long long)wall.tv_sec * 1000 + wall.tv_nsec / 1000000,
+            (long long)stall_ms);
+    if (fflush(t->stalls) != 0)
+        lab_die(errno, "cannot write the file of stalls");
+}
+
 static void on_bytes(struct transfer *t, const char *data, size_t len)
 {
     int64_t now_ms = lab_now_ms();
 
-    if (now_ms - t->last_ms > t->stall_ms) {
-        t->stall_ms = now_ms - t->last_ms;
-        t->stall_at = t->bytes;
-    }
+    on_stall(t, now_ms - t->last_ms);
     t->last_ms = now_ms;
     if (!t->in_body) {
         size_t head = take_head(t, data, len);
@@ -170,13 +213,8 @@ static void on_bytes(struct transfer *t, const char *data, size_t len)
 /* A transfer that never resumes counts as one that stalled until now. */
 static void on_end(struct transfer *t, int error)
 {
-    int64_t quiet_ms = lab_now_ms() - t->last_ms;
-
     t->error = error;
-    if (quiet_ms > t->stall_ms) {
-        t->stall_ms = quiet_ms;
-        t->stall_at = t->bytes;
-    }
+    on_stall(t, lab_now_ms() - t->last_ms);
     show_progress(t, true);
 }
 
@@ -190,7 +228,7 @@ static void receive(struct transfer *t)
 
         if (!error && len < 0)
             error = errno;
-        if (error == EAGAIN || error == EINTR)
+        if (error == EAGAIN || (error == EINTR && !ended))
             continue;
         if (len > 0)
             on_bytes(t, data, (size_t)len);
@@ -229,8 +267,11 @@ int main(int argc, char **argv)
     if (sodium_init() < 0)
         lab_die(0, "libsodium does not start");
     crypto_hash_sha256_init(&t.hash);
+    catch_term();
     if (o.progress && !(t.progress = fopen(o.progress, "w")))
         lab_die(errno, "%s", o.progress);
+    if (o.stalls && !(t.stalls = fopen(o.stalls, "w")))
+        lab_die(errno, "%s", o.stalls);
     t.start_ms = t.last_ms = lab_now_ms();
     t.deadline_ms = t.start_ms + o.timeout_ms;
     int error = request(&t, &o);
