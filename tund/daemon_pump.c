@@ -203,24 +203,29 @@ static bool drain_events(struct tund *t, struct tn_now now)
     return any;
 }
 
-void tund_pump(struct tund *t)
+/* Datagrams and events until there are none. Somebody who is told of an event may push, and pump. */
+static void pull(struct tund *t, struct tn_now now)
 {
     bool any;
 
-    if (t->pumping) {
-        t->pump_again = true;
-        return;
-    }
     t->pumping = true;
-    io_flush(t->io);
     do {
-        struct tn_now now = tund_now();
-
         t->pump_again = false;
         any = drain_events(t, now);
         any = drain_out(t, now) || any;
     } while (any || t->pump_again);
-    t->pumping = t->has_batch_now = false;
+    t->pumping = false;
+}
+
+void tund_pump(struct tund *t)
+{
+    if (t->pumping) {
+        t->pump_again = true;
+        return;
+    }
+    io_flush(t->io);
+    pull(t, tund_now());
+    t->has_batch_now = false;
     arm_timer(t);
 }
 
@@ -235,7 +240,7 @@ static void finish_datagram(struct tund *t, enum tn_verdict verdict, const struc
     if (verdict == TN_DELIVER)
         deliver(t, b, lent);
     else if (verdict == TN_CONSUMED)
-        tund_pump(t);
+        pull(t, batch_now(t));
 }
 
 /* Opens what was gathered, in any order, and goes on with it in the order in which it came. */
