@@ -1,16 +1,25 @@
 """Handshakes: TCP goes through the tunnel between `a` and `b` while a third place, `c`, sends `b` 100,000
-forged handshakes a second, and honest new peers knock beside it."""
+forged handshakes a second, and honest new peers knock beside it. Before that TCP goes alone, and by turns
+beside a control: the same flood at a socket of `b` that nobody reads, which costs what sender and kernel cost."""
 import base64
 import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 
 from measure import cpu_seconds, reachable, tcp
 from place import inside, run, wait_for
 
 NAME = "tund flooded"
+PORT = 51820
+CONTROL_PORT = 9
+UNREAD = ("import socket, sys\n"
+          "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+          "s.bind((sys.argv[1], int(sys.argv[2])))\n"
+          "print(flush=True)\n"
+          "sys.stdin.read()\n")
 RATE = 100_000
 HONEST = 40
 SOURCES = 16
@@ -50,6 +59,28 @@ def add_honest_peers(build, name):
         inside("b", "wg", "set", name, "peer", public.strip(), "allowed-ips", f"10.99.0.{i}/32")
 
 
+def start_flood(o, key, port, seconds):
+    return shakeload(o.build, "flood", FLOOD_IN, SOURCES, FLOOD_OUT, port, key, RATE, seconds)
+
+
+def alone_and_control(system, o, key):
+    """Goodput of TCP alone, and beside the control, by turns."""
+    alone, control = [], []
+    unread = subprocess.Popen(["ip", "netns", "exec", "b", sys.executable, "-c", UNREAD, FLOOD_OUT,
+                               str(CONTROL_PORT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        unread.stdout.readline()
+        for _ in range(2 if o.quick else 5):
+            alone.append(tcp(system, max(o.seconds, 2))[0])
+            flood = start_flood(o, key, CONTROL_PORT, max(o.seconds, 2) + 0.5)
+            control.append(tcp(system, max(o.seconds, 2))[0])
+            answer(flood)
+    finally:
+        unread.stdin.close()
+        unread.wait(10)
+    return statistics.median(alone), statistics.median(control)
+
+
 def measure(system, o):
     """Goodput before and during, what the flooded daemon spends, and honest handshakes meanwhile."""
     system.start()
@@ -58,13 +89,12 @@ def measure(system, o):
         wait_for("a first ping", lambda: reachable(system), 20)
         key = base64.b64decode(inside("b", "wg", "show", name, "public-key")).hex()
         add_honest_peers(o.build, name)
-        goal = (FLOOD_OUT, 51820, key)
+        before, control = alone_and_control(system, o, key)
         seconds = 6 if o.quick else 30
-        before = statistics.median(tcp(system, max(o.seconds, 2))[0] for _ in range(1 if o.quick else 3))
         end = time.monotonic() + seconds - max(o.seconds, 2) - 1
-        flood = shakeload(o.build, "flood", FLOOD_IN, SOURCES, *goal, RATE, seconds)
+        flood = start_flood(o, key, PORT, seconds)
         pause = seconds * 1000 // (HONEST + 4)
-        crowd = shakeload(o.build, "honest", HONEST_IN, HONEST, *goal, pause)
+        crowd = shakeload(o.build, "honest", HONEST_IN, HONEST, FLOOD_OUT, PORT, key, pause)
         cpu = cpu_seconds(system.daemons)
         during = []
         while not during or time.monotonic() < end:
@@ -72,8 +102,10 @@ def measure(system, o):
         sent, honest = answer(flood), answer(crowd)
         cpu = cpu_seconds(system.daemons) - cpu
         return {"goodput before Gbit/s": before,
+                "goodput beside the control Gbit/s": control,
                 "goodput flooded Gbit/s": statistics.median(during),
                 "goodput left": statistics.median(during) / before,
+                "goodput left, of the control": statistics.median(during) / control,
                 "forged a second": sent["sent"] / sent["seconds"],
                 "new handshake ms": honest["median_us"] / 1000,
                 "new handshake p95 ms": honest["p95_us"] / 1000,

@@ -2,8 +2,9 @@
  * through it at a set rate.
  *
  * Each core has a sending thread, and one thread receives. Sending is one datagram a call, or trains
- * (UDP_SEGMENT); the receiver takes batches and trains, so that it is not what is measured. Straight there is
- * one sending thread, and no trains at either end, as most applications are. Senders
+ * (UDP_SEGMENT); the receiver takes batches and trains, so that it is not what is measured. Straight there are no
+ * trains at either end: one thread sends what is due with sendmmsg, and the receiver takes what has come each millisecond, so
+ * that neither is woken for each datagram and the processors are left to what is measured. Senders
  * keep to their rate over each tenth of a millisecond; a sender that got no processor for longer than CATCH_UP_NS
  * does not send what he owes at once, since that burst would measure the scheduler. What was sent is counted, not
  * what was asked for. Prints one JSON object. */
@@ -43,6 +44,7 @@ static const char help[] =
 #define SOCKET_BUFFER_LEN (8 * 1024 * 1024)
 #define SENDERS_MAX 8
 #define CATCH_UP_NS 2000000
+#define DRAIN_NS 1000000
 #define QUIET_NS 200000000 /* after the last datagram: what has not come now is lost */
 
 struct load {
@@ -87,7 +89,8 @@ static size_t segment_of(struct msghdr *m, size_t len)
     return segment > 0 ? (size_t)segment : len;
 }
 
-static void receive_from(struct load *l, const struct load_pair *p)
+/* False: nothing more is there. */
+static bool receive_from(struct load *l, const struct load_pair *p)
 {
     static uint8_t memory[BATCH][65536];
     static _Alignas(struct cmsghdr) char control[BATCH][CMSG_SPACE(sizeof(int))];
@@ -110,6 +113,21 @@ static void receive_from(struct load *l, const struct load_pair *p)
         else
             atomic_fetch_add(&l->wrong, 1); /* a late control message, or a datagram that is damaged */
     }
+    return n == BATCH;
+}
+
+static void *straight_receiver(void *ctx)
+{
+    struct load *l = ctx;
+
+    while (!atomic_load(&l->over)) {
+        for (unsigned i = 0; i < l->pairs; i++) {
+            while (receive_from(l, &l->pair[i]))
+                ;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = DRAIN_NS}, NULL);
+    }
+    return NULL;
 }
 
 static void *receiver(void *ctx)
@@ -164,6 +182,25 @@ static void send_train(struct sender *s, const struct load_pair *p, size_t count
     s->calls++;
 }
 
+/* As many single datagrams as are due, in one call. */
+static void send_singles(struct sender *s, const struct load_pair *p, double due)
+{
+    struct iovec iov = {.iov_base = s->data, .iov_len = s->load->size};
+    struct mmsghdr m[BATCH];
+    unsigned count = due < BATCH ? (unsigned)due : BATCH;
+    int sent;
+
+    for (unsigned i = 0; i < count; i++)
+        m[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
+    sent = sendmmsg(p->from, m, count, 0);
+    if (sent < 0 && errno != EINTR && errno != ENOBUFS && errno != ECONNREFUSED) {
+        perror("relayload: send");
+        exit(1);
+    }
+    s->sent += sent > 0 ? (unsigned)sent : 0;
+    s->calls++;
+}
+
 static size_t train_len(const struct load *l)
 {
     size_t fit = TRAIN_MAX / (l->size + 8);
@@ -193,11 +230,14 @@ static void *send_all(void *ctx)
     unsigned next = s->number;
 
     while ((now = now_ns()) < end) {
-        if (owed(s, rate, now, &began) < (double)each) {
+        double due = owed(s, rate, now, &began);
+
+        if (due < (double)each)
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-            continue;
-        }
-        send_train(s, &l->pair[next++ % l->pairs], each);
+        else if (l->netns)
+            send_singles(s, &l->pair[next++ % l->pairs], due);
+        else
+            send_train(s, &l->pair[next++ % l->pairs], each);
     }
     s->seconds = (double)(now - start) * 1e-9;
     return NULL;
@@ -272,7 +312,7 @@ static void run(struct load *l)
     else
         load_pairs_turn(l->pair, l->pairs, &l->server, &l->local, l->size);
     prepare_sockets(l);
-    start(&thread, receiver, l);
+    start(&thread, l->netns ? straight_receiver : receiver, l);
     seconds = run_senders(l);
     wait_for_the_rest(l);
     l->over = true;
