@@ -136,3 +136,24 @@ void tn_blake2s(uint8_t *out, size_t out_len, const void *key, size_t key_len, c
     tn_blake2s_update(&s, data, len);
     tn_blake2s_final(&s, out);
 }
+
+void tn_blake2s_absorb(struct tn_blake2s_keyed *k, size_t out_len, const void *key, size_t key_len)
+{
+    struct tn_blake2s s;
+
+    tn_blake2s_init(&s, out_len, key, key_len);
+    s.count = sizeof(s.block);
+    compress(&s, false);
+    memcpy(k->h, s.h, sizeof(k->h));
+    k->out_len = out_len;
+    tn_wipe(&s, sizeof(s));
+}
+
+void tn_blake2s_with(uint8_t *out, const struct tn_blake2s_keyed *k, const void *data, size_t len)
+{
+    struct tn_blake2s s = {.count = sizeof(s.block), .out_len = k->out_len};
+
+    memcpy(s.h, k->h, sizeof(s.h));
+    tn_blake2s_update(&s, data, len);
+    tn_blake2s_final(&s, out);
+}

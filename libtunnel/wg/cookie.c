@@ -53,9 +53,13 @@ static bool secret_is_fresh(const struct tn_cookie_checker *c, uint64_t now_us)
 
 void tn_cookie_checker_init(struct tn_cookie_checker *c, const uint8_t local_public[32])
 {
+    uint8_t mac1_key[32];
+
     memset(c, 0, sizeof(*c));
-    derive_key(c->mac1_key, TN_WG_LABEL_MAC1, local_public);
+    derive_key(mac1_key, TN_WG_LABEL_MAC1, local_public);
+    tn_blake2s_absorb(&c->mac1_key, TN_WG_MAC_LEN, mac1_key, sizeof(mac1_key));
     derive_key(c->cookie_key, TN_WG_LABEL_COOKIE, local_public);
+    tn_wipe(mac1_key, sizeof(mac1_key));
 }
 
 void tn_cookie_checker_wipe(struct tn_cookie_checker *c)
@@ -63,10 +67,23 @@ void tn_cookie_checker_wipe(struct tn_cookie_checker *c)
     tn_wipe(c, sizeof(*c));
 }
 
-enum tn_mac_verdict tn_cookie_check(const struct tn_cookie_checker *c, const uint8_t *msg,
-                                    size_t len, const struct tn_addr *from, uint64_t now_us)
+static const struct tn_blake2s_keyed *cookie_of(struct tn_cookie_checker *c, const struct tn_addr *from)
 {
     uint8_t cookie[TN_WG_COOKIE_LEN];
+
+    if (c->has_last && tn_addr_equal(&c->last_from, from))
+        return &c->last_cookie;
+    make_cookie(c, from, cookie);
+    tn_blake2s_absorb(&c->last_cookie, TN_WG_MAC_LEN, cookie, sizeof(cookie));
+    tn_wipe(cookie, sizeof(cookie));
+    c->last_from = *from;
+    c->has_last = true;
+    return &c->last_cookie;
+}
+
+enum tn_mac_verdict tn_cookie_check(struct tn_cookie_checker *c, const uint8_t *msg, size_t len,
+                                    const struct tn_addr *from, uint64_t now_us)
+{
     uint8_t want[TN_WG_MAC_LEN];
     const uint8_t *mac1;
     enum tn_mac_verdict verdict = TN_MAC_INVALID;
@@ -74,17 +91,15 @@ enum tn_mac_verdict tn_cookie_check(const struct tn_cookie_checker *c, const uin
     if (len < MAC1_FROM_END)
         return TN_MAC_INVALID;
     mac1 = msg + len - MAC1_FROM_END;
-    mac(want, c->mac1_key, sizeof(c->mac1_key), msg, len - MAC1_FROM_END);
+    tn_blake2s_with(want, &c->mac1_key, msg, len - MAC1_FROM_END);
     if (!tn_ct_equal(want, mac1, sizeof(want)))
         return TN_MAC_INVALID;
     verdict = TN_MAC_VALID;
     if (!secret_is_fresh(c, now_us))
         return verdict;
-    make_cookie(c, from, cookie);
-    mac(want, cookie, sizeof(cookie), msg, len - TN_WG_MAC_LEN);
+    tn_blake2s_with(want, cookie_of(c, from), msg, len - TN_WG_MAC_LEN);
     if (tn_ct_equal(want, mac1 + TN_WG_MAC_LEN, sizeof(want)))
         verdict = TN_MAC_WITH_COOKIE;
-    tn_wipe(cookie, sizeof(cookie));
     tn_wipe(want, sizeof(want));
     return verdict;
 }
@@ -100,6 +115,7 @@ void tn_cookie_create_reply(struct tn_cookie_checker *c, struct tn_rng *rng, con
         tn_rng_bytes(rng, c->secret, sizeof(c->secret));
         c->secret_birth_us = now_us;
         c->has_secret = true;
+        c->has_last = false;
     }
     make_cookie(c, from, cookie);
     tn_put_le32(out, TN_WG_COOKIE_REPLY);

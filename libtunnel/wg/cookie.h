@@ -14,11 +14,14 @@
 
 /* Checks the handshake messages that arrive here. One per local key. */
 struct tn_cookie_checker {
-    uint8_t mac1_key[32];
+    struct tn_blake2s_keyed mac1_key;
     uint8_t cookie_key[32];
     uint8_t secret[32];
     uint64_t secret_birth_us;
     bool has_secret;
+    bool has_last; /* the cookie of the last source: many messages of a flood come from one at a time */
+    struct tn_addr last_from;
+    struct tn_blake2s_keyed last_cookie;
 };
 
 /* Fills in the MACs of the messages that we send to one peer. */
@@ -41,10 +44,10 @@ enum tn_mac_verdict {
 void tn_cookie_checker_init(struct tn_cookie_checker *c, const uint8_t local_public[32]);
 void tn_cookie_checker_wipe(struct tn_cookie_checker *c);
 
-/* msg is an initiation or a response of len bytes. Changes nothing. A cookie is bound to address
- * and port of `from` and lives as long as the secret, 120 s at most. */
-enum tn_mac_verdict tn_cookie_check(const struct tn_cookie_checker *c, const uint8_t *msg,
-                                    size_t len, const struct tn_addr *from, uint64_t now_us);
+/* msg is an initiation or a response of len bytes. A cookie is bound to address and port of `from` and lives as
+ * long as the secret, 120 s at most. */
+enum tn_mac_verdict tn_cookie_check(struct tn_cookie_checker *c, const uint8_t *msg, size_t len,
+                                    const struct tn_addr *from, uint64_t now_us);
 
 /* Writes a cookie reply (64 bytes, less than any handshake message) to a message whose verdict was
  * TN_MAC_VALID. Draws a new secret from rng when the old one is 120 s old. */

@@ -19,6 +19,14 @@
 #define LOAD_DEPTH_US TN_MS(250) /* a burst of a quarter second's worth is no load */
 #define LOAD_HOLD_US TN_S(1)
 
+static uint32_t hash_source(const struct tn_limit *l, const uint8_t source[8])
+{
+    uint8_t hash[4];
+
+    tn_blake2s(hash, sizeof(hash), l->key, sizeof(l->key), source, 8);
+    return tn_get_le32(hash) % l->sets;
+}
+
 void tn_limit_init(struct tn_limit *l, struct tn_limit_entry *entry, uint32_t count,
                    struct tn_rng *rng)
 {
@@ -26,6 +34,8 @@ void tn_limit_init(struct tn_limit *l, struct tn_limit_entry *entry, uint32_t co
     l->sets = count / TN_LIMIT_WAYS;
     tn_rng_bytes(rng, l->key, sizeof(l->key));
     memset(entry, 0, sizeof(*entry) * count);
+    memset(l->last_source, 0, sizeof(l->last_source));
+    l->last_set = hash_source(l, l->last_source);
 }
 
 static void source_of(const struct tn_addr *from, uint8_t out[8])
@@ -35,12 +45,13 @@ static void source_of(const struct tn_addr *from, uint8_t out[8])
     memcpy(out, tn_addr_is_v4(from) ? from->ip + 8 : from->ip, 8);
 }
 
-static struct tn_limit_entry *find_set(const struct tn_limit *l, const uint8_t source[8])
+static struct tn_limit_entry *find_set(struct tn_limit *l, const uint8_t source[8])
 {
-    uint8_t hash[4];
-
-    tn_blake2s(hash, sizeof(hash), l->key, sizeof(l->key), source, 8);
-    return l->entry + (size_t)(tn_get_le32(hash) % l->sets) * TN_LIMIT_WAYS;
+    if (memcmp(l->last_source, source, sizeof(l->last_source)) != 0) {
+        memcpy(l->last_source, source, sizeof(l->last_source));
+        l->last_set = hash_source(l, source);
+    }
+    return l->entry + (size_t)l->last_set * TN_LIMIT_WAYS;
 }
 
 bool tn_limit_allow(struct tn_limit *l, const struct tn_addr *from, uint64_t now_us)

@@ -27,6 +27,8 @@ struct tn_limit {
     struct tn_limit_entry *entry;
     uint32_t sets;
     uint8_t key[32];
+    uint8_t last_source[8]; /* and its set: it is asked for many times in a row, when it counts */
+    uint32_t last_set;
 };
 
 /* count is rounded down to a multiple of TN_LIMIT_WAYS; at least TN_LIMIT_WAYS. 1024 entries serve

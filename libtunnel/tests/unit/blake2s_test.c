@@ -90,6 +90,26 @@ static void the_output_length_is_part_of_the_hash(void **state)
     }
 }
 
+static void an_absorbed_key_gives_the_same_hashes_again_and_again(void **state)
+{
+    uint8_t in[200], once[33], again[33];
+
+    (void)state;
+    fill_sequence(in, sizeof(in), 7);
+    for (size_t key_len = 1; key_len <= 32; key_len++) {
+        struct tn_blake2s_keyed k;
+
+        tn_blake2s_absorb(&k, key_len, in, key_len); /* any length of key and of output */
+        for (size_t len = 1; len <= sizeof(in); len++) {
+            memset(once, 0xee, sizeof(once));
+            memset(again, 0xee, sizeof(again));
+            tn_blake2s(once, key_len, in, key_len, in, len);
+            tn_blake2s_with(again, &k, in, len);
+            assert_memory_equal(once, again, sizeof(once));
+        }
+    }
+}
+
 static void final_wipes_the_state(void **state)
 {
     static const struct tn_blake2s zero;
@@ -110,6 +130,7 @@ int main(void)
         cmocka_unit_test(the_grand_hash_of_the_rfc_comes_out),
         cmocka_unit_test(every_split_of_the_input_gives_the_same_hash),
         cmocka_unit_test(the_output_length_is_part_of_the_hash),
+        cmocka_unit_test(an_absorbed_key_gives_the_same_hashes_again_and_again),
         cmocka_unit_test(final_wipes_the_state),
     };
 
