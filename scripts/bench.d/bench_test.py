@@ -6,6 +6,7 @@ import bars
 import install
 import measure
 import report
+import shares
 import stages
 
 STANZA = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\n"
@@ -102,6 +103,39 @@ class Search(unittest.TestCase):
     def test_one_loss_does_not_condemn_a_rate(self):
         answers = iter([0, 45000])
         self.assertEqual(measure.search(lambda pps: next(answers), 45000, 1), 45000)
+
+
+SAMPLES = """tund
+\tffffffff81b69d34 _copy_from_iter ([kernel.kallsyms])
+\tffffffff81e2f694 __sys_sendmmsg ([kernel.kallsyms])
+\t          10b0c3 __sendmmsg (/usr/lib/libc.so.6)
+
+tund
+\t          753b7e update_256 (/usr/lib/libIPSec_MB.so.1.3.0)
+\t           308d7 seal (/build/tund/tund)
+
+tund
+\t           308d7 seal (/build/tund/tund)
+
+tund
+\tffffffff81b69d34 irqentry_exit ([kernel.kallsyms])
+"""
+
+
+class Shares(unittest.TestCase):
+    def test_a_sample_belongs_to_its_system_call_or_else_to_its_library(self):
+        got = {stage: share for stage, share in shares.shares(SAMPLES).items() if share}
+        send = next(stage for stage in shares.STAGES if stage.startswith("send to UDP"))
+        self.assertEqual(got, {send: 25, shares.CIPHER: 25, shares.TUND: 25, shares.REST_OF_KERNEL: 25})
+
+    def test_no_samples_are_no_shares(self):
+        self.assertEqual(shares.shares(""), {})
+
+    def test_each_stage_has_its_row(self):
+        column = {stage: 12.5 for stage in shares.STAGES}
+        lines = shares.table({"TCP, sends": (1.234, column)}).splitlines()
+        self.assertEqual(lines[2], "| us a packet | 1.23 |")
+        self.assertEqual(len(lines), 3 + len(shares.STAGES))
 
 
 class Install(unittest.TestCase):

@@ -14,7 +14,7 @@ import tempfile
 from place import run
 
 PACKAGES = ("iperf3", "iputils-ping", "wireguard-tools", "openssl", "nebula", "fastd", "openvpn",
-            "tinc", "n2n", "coturn")
+            "tinc", "n2n", "coturn", "linux-perf")
 POLICY = "/usr/sbin/policy-rc.d"
 SUITE = "bookworm"
 

@@ -56,13 +56,18 @@ def nothing_half_assembled():
     return "FRAG: inuse 0 " in inside("b", "cat", "/proc/net/sockstat")
 
 
+def udp_load(system, load, seconds, length, pps):
+    """What `load` (relayload) says of one datagram a time from a to b."""
+    return json.loads(inside("a", load, "--straight", "/run/netns/b", "--to", system.address["b"], "--local",
+                             system.address["a"], "--size", str(length), "--rate", str(int(pps)),
+                             "--seconds", str(seconds)))
+
+
 def udp_rate(system, load, seconds, length, pps):
     """What arrived per second, or 0 where 1 % or more was lost. What an earlier rate left in the way is gone
     when it begins."""
     wait_for("the end of old fragments", nothing_half_assembled)
-    got = json.loads(inside("a", load, "--straight", "/run/netns/b", "--to", system.address["b"], "--local",
-                            system.address["a"], "--size", str(length), "--rate", str(int(pps)),
-                            "--seconds", str(seconds)))
+    got = udp_load(system, load, seconds, length, pps)
     if not got["sent"] or 100 * (got["sent"] - got["received"]) >= LOSS_MAX_PERCENT * got["sent"]:
         return 0
     return got["received"] / got["seconds"]
