@@ -308,6 +308,22 @@ static bool poll_queue(struct bridge *b, struct tn_now now)
     return false;
 }
 
+/* A packet of the other stack. One that has no session is lost, and sent again by its sender. */
+static bool poll_stack(struct bridge *b, struct tn_now now)
+{
+    uint32_t peer;
+
+    while (b->stack) {
+        b->buf.off = TN_BUF_HEADROOM;
+        b->buf.len = b->stack->poll(b->stack->ctx, tn_buf_data(&b->buf), BRIDGE_MTU);
+        if (!b->buf.len)
+            return false;
+        if (tn_from_tun(&b->node, &b->buf, now, &b->route, &peer) == TN_SEND)
+            return true;
+    }
+    return false;
+}
+
 bool bridge_poll(struct bridge *b, struct bridge_out *out, uint64_t now_us)
 {
     struct tn_now now = bridge_now(now_us);
@@ -319,7 +335,7 @@ bool bridge_poll(struct bridge *b, struct bridge_out *out, uint64_t now_us)
         found = poll_queue(b, now) || tn_poll_out(&b->node, &b->buf, now, &b->route);
         if (!found) {
             drain_events(b, now_us);
-            found = poll_queue(b, now);
+            found = poll_queue(b, now) || poll_stack(b, now);
         }
     }
     if (!found)
@@ -360,19 +376,35 @@ void bridge_tick(struct bridge *b, uint64_t now_us)
     bridge_life_tick(b, now_us);
     if (b->is_member)
         tn_tick(&b->node, bridge_now(now_us));
+    if (b->stack)
+        b->stack->tick(b->stack->ctx, now_us);
     drain_events(b, now_us);
 }
 
 uint64_t bridge_next_deadline(const struct bridge *b)
 {
-    uint64_t at = queue_deadline(b), node, life;
+    uint64_t at = queue_deadline(b), node, life, stack;
 
     if (!b->is_member)
         return at;
     node = tn_next_deadline(&b->node, NULL);
     life = bridge_life_deadline(b);
+    stack = b->stack ? b->stack->deadline(b->stack->ctx) : TN_NEVER;
     at = node < at ? node : at;
+    at = stack < at ? stack : at;
     return life < at ? life : at;
+}
+
+/* ---- another stack ---- */
+
+void bridge_set_stack(struct bridge *b, const struct bridge_stack *s)
+{
+    b->stack = s;
+}
+
+uint32_t bridge_random(struct bridge *b)
+{
+    return tn_rng_u32(&b->node.rng);
 }
 
 /* ---- to look at ---- */

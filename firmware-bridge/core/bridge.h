@@ -2,7 +2,7 @@
  * only header that a port and an application include.
  *
  * It is libtunnel's node with small arrays, and on top of it the device's two addresses: ICMP echo,
- * UDP datagrams, and TCP where the build has it (tcp.h). No clock, socket, heap or thread; nothing
+ * UDP datagrams; TCP is another stack's (lwip/stack.h). No clock, socket, heap or thread; nothing
  * of libc but string.h. The port owns the modem:
  *
  *     push   bridge_on_datagram, bridge_tick, bridge_set_coordinator, bridge_udp_send
@@ -135,6 +135,22 @@ size_t bridge_udp_max(const struct tn_addr *to);
  * handler. */
 TN_MUST_CHECK int bridge_udp_send(struct bridge *b, uint16_t port, const struct tn_addr *to,
                                   const void *data, size_t len, uint64_t now_us);
+
+/* ---- another stack ---- */
+
+/* Who takes the packets of TCP, in both families, and gives its own; lwip/stack.c is one. What is called here
+ * may call bridge_info and bridge_random, nothing else of this header. */
+struct bridge_stack {
+    /* `len` bytes from the IP header on, to this device and with a good header; may be written over, gone afterwards. */
+    void (*input)(void *ctx, uint8_t *ip, size_t len);
+    size_t (*poll)(void *ctx, uint8_t *out, size_t cap); /* the next packet, its length; 0: none */
+    void (*tick)(void *ctx, uint64_t now_us);
+    uint64_t (*deadline)(void *ctx); /* when tick is due; UINT64_MAX: never */
+    void *ctx;
+};
+/* After each bridge_init. Borrowed for the device's life; NULL: none. */
+void bridge_set_stack(struct bridge *b, const struct bridge_stack *s);
+uint32_t bridge_random(struct bridge *b); /* not for keys */
 
 /* ---- to look at ---- */
 

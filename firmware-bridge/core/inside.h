@@ -52,6 +52,7 @@ struct bridge {
     uint16_t next_ident;
     struct bridge_packet queue[BRIDGE_QUEUE];
     struct bridge_port port[BRIDGE_UDP_PORTS];
+    const struct bridge_stack *stack; /* NULL: none */
     struct bridge_life life;
     /* counters */
     uint64_t tx_bytes, rx_bytes;

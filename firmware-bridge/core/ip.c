@@ -1,7 +1,7 @@
 /* The device's IP: its two addresses, ICMP echo in both families, UDP (RFC 791, 792, 768, 8200,
  * 4443). A packet is answered in place, so nothing is kept of it. Fragments, options that would have
  * to be acted on, and what is not for us are dropped; no error messages but "port unreachable",
- * which costs one small packet and saves the asker its time-out. */
+ * which costs one small packet and saves the asker its time-out. TCP is another stack's (bridge_set_stack). */
 #include "inside.h"
 
 #include <string.h>
@@ -11,6 +11,7 @@
 #define UDP_LEN 8u
 #define TTL 64
 #define ICMP 1
+#define TCP 6
 #define UDP 17
 #define ICMP6 58
 
@@ -282,6 +283,10 @@ bool bridge_ip_input(struct bridge *b)
         ok = parse_v4(&p, b->buf.len, b->ipv4.ip + 12);
     else
         ok = parse_v6(&p, b->buf.len, b->ipv6.ip);
+    if (ok && p.protocol == TCP && b->stack) {
+        b->stack->input(b->stack->ctx, p.ip, (size_t)(p.body - p.ip) + p.body_len);
+        return false; /* what it answers comes by its poll */
+    }
     if (ok && p.protocol == (p.v6 ? ICMP6 : ICMP))
         ok = on_echo(b, &p);
     else if (ok && p.protocol == UDP)

@@ -237,6 +237,41 @@ static void a_port_that_nobody_has_is_called_unreachable(void **state)
     }
 }
 
+static size_t taken;
+
+static void take(void *ctx, uint8_t *ip, size_t len)
+{
+    assert_ptr_equal(ctx, &taken);
+    taken = len;
+}
+
+static void tcp_is_for_another_stack_where_there_is_one(void **state)
+{
+    static const struct bridge_stack stack = {.input = take, .ctx = &taken};
+    uint8_t packet[200];
+    size_t len = make_udp(packet, 6, 9000, 20);
+
+    taken = 0;
+    assert_false(input_with(9, 6)); /* dropped: there is none */
+    assert_int_equal(b.dropped, 1);
+    bridge_set_stack(&b, &stack);
+    assert_false(input_with(9, 6));
+    assert_int_equal(taken, sizeof ping4);
+    taken = 0;
+    assert_false(input_with(19, 3)); /* another's address */
+    assert_int_equal(taken, 0);
+    packet[6] = 6;
+    put(packet, len);
+    assert_false(bridge_ip_input(&b));
+    assert_int_equal(taken, len);
+    taken = 0;
+    packet[39] ^= 1; /* another's address */
+    put(packet, len);
+    assert_false(bridge_ip_input(&b));
+    assert_int_equal(taken, 0);
+    assert_int_equal(b.dropped, 3);
+}
+
 static void ports_are_bound_once_and_let_go(void **state)
 {
     assert_int_equal(bridge_udp_bind(&b, 9000, handler, NULL), TN_EEXIST);
@@ -258,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup(a_datagram_reaches_its_handler_and_the_answer_goes_back, begin),
         cmocka_unit_test_setup(a_bent_datagram_reaches_nobody, begin),
         cmocka_unit_test_setup(a_port_that_nobody_has_is_called_unreachable, begin),
+        cmocka_unit_test_setup(tcp_is_for_another_stack_where_there_is_one, begin),
         cmocka_unit_test_setup(ports_are_bound_once_and_let_go, begin),
     };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../app/tcp.h"
 #include "host.h"
 
 static volatile sig_atomic_t is_over;
@@ -101,6 +102,10 @@ int main(int argc, char **argv)
     d = calloc(count, sizeof *d);
     p = calloc(2 * count, sizeof *p);
     status = !d || !p || open_all(d, argv + i, count, (uint16_t)port, is_silent);
+    if (!status && count == 1 && app_tcp_start(&d->app) != 0) { /* lwIP serves one device in a process */
+        fputs("tund-device: no memory for TCP\n", stderr);
+        status = 1;
+    }
     if (!status)
         status = run(d, p, count);
     for (size_t k = 0; d && k < count; k++) {
