@@ -1,5 +1,5 @@
 /* The packet cipher: ChaCha20-Poly1305 (RFC 8439) for data messages, by whichever library is the fastest
- * where we run. libsodium's is there from the start and needs nothing; the others are in backends/,
+ * where we run. The seam's own, libsodium's, is there from the start and needs nothing; the others are in backends/,
  * for programs that have a system. Who measures and chooses is the program; all of them give the
  * same bytes. The handshake and control messages do not come here (crypto.h). */
 #ifndef TN_CRYPTO_CIPHER_H

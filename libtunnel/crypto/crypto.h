@@ -1,6 +1,6 @@
 /* The one seam to cryptography. Everything else in libtunnel calls these names
- * and never a library. Backends: libsodium (crypto_sodium.c); BLAKE2s is ours
- * (blake2s.c, RFC 7693), since libsodium has none. */
+ * and never a library. Backends: libsodium (crypto_sodium.c), and where flash is
+ * short, on the chip, our own (small/). BLAKE2s is ours everywhere (blake2s.c, RFC 7693), since libsodium has none. */
 #ifndef TN_CRYPTO_CRYPTO_H
 #define TN_CRYPTO_CRYPTO_H
 

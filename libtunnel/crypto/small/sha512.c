@@ -1,8 +1,9 @@
-/* SHA-512 (FIPS 180-4) in a loop; libsodium's is unrolled to 8 KB. Ed25519 alone needs it here. */
+/* SHA-512 (FIPS 180-4) in a loop. */
 #include <string.h>
 
-#include "crypto_hash_sha512.h"
-#include "utils.h"
+#include "../../base/bytes.h"
+#include "../../base/ct.h"
+#include "small.h"
 
 /* section 4.2.3: the first 64 bits of the fractional parts of the cube roots of the first 80 primes */
 static const uint64_t k[80] = {
@@ -28,44 +29,37 @@ static const uint64_t k[80] = {
     0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
 };
 
-static uint64_t turn(uint64_t x, int n)
+static uint64_t turn(uint64_t x, unsigned n)
 {
     return x >> n | x << (64 - n);
 }
 
-static uint64_t load(const uint8_t *p)
+/* section 4.1.3: x turned by three numbers of bits, or by two and shifted by the third */
+static uint64_t turns(uint64_t x, unsigned a, unsigned b, unsigned c)
 {
-    uint64_t n = 0;
-
-    for (int i = 0; i < 8; i++)
-        n = n << 8 | p[i];
-    return n;
+    return turn(x, a) ^ turn(x, b) ^ turn(x, c);
 }
 
-static void store(uint8_t *p, uint64_t n)
+static uint64_t turns_shifted(uint64_t x, unsigned a, unsigned b, unsigned c)
 {
-    for (int i = 7; i >= 0; i--, n >>= 8)
-        p[i] = (uint8_t)n;
+    return turn(x, a) ^ turn(x, b) ^ x >> c;
 }
 
 /* section 6.4.2, with the last 16 words of the schedule */
-static void block(uint64_t state[8], const uint8_t *p)
+static void compress(uint64_t state[8], const uint8_t *p)
 {
     uint64_t w[16], v[8];
 
     for (int i = 0; i < 16; i++)
-        w[i] = load(p + 8 * i);
+        w[i] = tn_get_be64(p + 8 * i);
     memcpy(v, state, sizeof v);
     for (int i = 0; i < 80; i++) {
         uint64_t t1, t2, *at = &w[i % 16];
 
-        if (i >= 16) {
-            uint64_t x = w[(i + 1) % 16], y = w[(i + 14) % 16];
-
-            *at += (turn(x, 1) ^ turn(x, 8) ^ x >> 7) + w[(i + 9) % 16] + (turn(y, 19) ^ turn(y, 61) ^ y >> 6);
-        }
-        t1 = v[7] + (turn(v[4], 14) ^ turn(v[4], 18) ^ turn(v[4], 41)) + ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + *at;
-        t2 = (turn(v[0], 28) ^ turn(v[0], 34) ^ turn(v[0], 39)) + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
+        if (i >= 16)
+            *at += turns_shifted(w[(i + 1) % 16], 1, 8, 7) + w[(i + 9) % 16] + turns_shifted(w[(i + 14) % 16], 19, 61, 6);
+        t1 = v[7] + turns(v[4], 14, 18, 41) + ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + *at;
+        t2 = turns(v[0], 28, 34, 39) + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
         memmove(v + 1, v, 7 * sizeof v[0]);
         v[4] += t1;
         v[0] = t1 + t2;
@@ -74,7 +68,7 @@ static void block(uint64_t state[8], const uint8_t *p)
         state[i] += v[i];
 }
 
-int crypto_hash_sha512_init(crypto_hash_sha512_state *s)
+void tn_sha512_init(struct tn_sha512 *s)
 {
     /* section 5.3.5: of the square roots of the first eight primes */
     static const uint64_t begin[8] = {
@@ -83,42 +77,31 @@ int crypto_hash_sha512_init(crypto_hash_sha512_state *s)
     };
 
     memcpy(s->state, begin, sizeof begin);
-    s->count[0] = s->count[1] = 0; /* bytes, in [0] */
-    return 0;
+    s->count = 0;
 }
 
-int crypto_hash_sha512_update(crypto_hash_sha512_state *s, const unsigned char *in, unsigned long long len)
+void tn_sha512_update(struct tn_sha512 *s, const void *data, size_t len)
 {
-    for (unsigned long long i = 0; i < len; i++) {
-        s->buf[s->count[0]++ % sizeof s->buf] = in[i];
-        if (s->count[0] % sizeof s->buf == 0)
-            block(s->state, s->buf);
+    const uint8_t *p = data;
+
+    while (len--) {
+        s->block[s->count++ % sizeof s->block] = *p++;
+        if (s->count % sizeof s->block == 0)
+            compress(s->state, s->block);
     }
-    return 0;
 }
 
-int crypto_hash_sha512_final(crypto_hash_sha512_state *s, unsigned char *out)
+void tn_sha512_final(struct tn_sha512 *s, uint8_t out[64])
 {
-    static const unsigned char zero[1], one[1] = {0x80};
-    uint64_t bits = s->count[0] * 8;
-    uint8_t length[16] = {0};
+    uint8_t length[16] = {0}, byte = 0x80;
 
-    store(length + 8, bits);
-    crypto_hash_sha512_update(s, one, 1);
-    while (s->count[0] % sizeof s->buf != sizeof s->buf - sizeof length)
-        crypto_hash_sha512_update(s, zero, 1);
-    crypto_hash_sha512_update(s, length, sizeof length);
+    tn_put_be64(length + 8, s->count * 8);
+    do {
+        tn_sha512_update(s, &byte, 1);
+        byte = 0;
+    } while (s->count % sizeof s->block != sizeof s->block - sizeof length);
+    tn_sha512_update(s, length, sizeof length);
     for (int i = 0; i < 8; i++)
-        store(out + 8 * i, s->state[i]);
-    sodium_memzero(s, sizeof *s);
-    return 0;
-}
-
-int crypto_hash_sha512(unsigned char *out, const unsigned char *in, unsigned long long len)
-{
-    crypto_hash_sha512_state s;
-
-    crypto_hash_sha512_init(&s);
-    crypto_hash_sha512_update(&s, in, len);
-    return crypto_hash_sha512_final(&s, out);
+        tn_put_be64(out + 8 * i, s->state[i]);
+    tn_wipe(s, sizeof *s);
 }

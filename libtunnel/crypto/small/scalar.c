@@ -1,10 +1,10 @@
 /* Numbers modulo the group order, bit by bit: r = 2 r + bit, less the order where it does not become
  * negative. 512 rounds of eight words; a signature needs three of these. */
-#include "small.h"
-
 #include <string.h>
 
-#include "utils.h"
+#include "../../base/bytes.h"
+#include "../../base/ct.h"
+#include "small.h"
 
 #define WORDS 8
 
@@ -36,25 +36,46 @@ static void reduce(uint32_t r[WORDS], const uint32_t n[2 * WORDS])
     }
 }
 
-void small_reduce(unsigned char *s)
+static void load(uint32_t *n, const uint8_t *bytes, int words)
+{
+    for (int i = 0; i < words; i++)
+        n[i] = tn_get_le32(bytes + 4 * i);
+}
+
+static void store(uint8_t *bytes, const uint32_t n[WORDS])
+{
+    for (int i = 0; i < WORDS; i++)
+        tn_put_le32(bytes + 4 * i, n[i]);
+}
+
+void tn_scalar_reduce(uint8_t s[64])
 {
     uint32_t n[2 * WORDS], r[WORDS];
 
-    memcpy(n, s, sizeof n); /* the chip is little endian, as these numbers are */
+    load(n, s, 2 * WORDS);
     reduce(r, n);
-    memcpy(s, r, sizeof r);
+    store(s, r);
     memset(s + sizeof r, 0, sizeof r);
-    sodium_memzero(n, sizeof n);
-    sodium_memzero(r, sizeof r);
+    tn_wipe(n, sizeof n);
+    tn_wipe(r, sizeof r);
 }
 
-void small_muladd(unsigned char *s, const unsigned char *a, const unsigned char *b, const unsigned char *c)
+bool tn_scalar_is_canonical(const uint8_t s[32])
+{
+    uint8_t n[64] = {0};
+
+    memcpy(n, s, 32);
+    tn_scalar_reduce(n);
+    return memcmp(n, s, 32) == 0;
+}
+
+void tn_scalar_muladd(uint8_t s[32], const uint8_t a[32], const uint8_t b[32], const uint8_t c[32])
 {
     uint32_t x[WORDS], y[WORDS], n[2 * WORDS] = {0};
 
-    memcpy(x, a, sizeof x);
-    memcpy(y, b, sizeof y);
-    memcpy(n, c, WORDS * sizeof n[0]);
+    load(x, a, WORDS);
+    load(y, b, WORDS);
+    load(n, c, WORDS);
     for (int i = 0; i < WORDS; i++) {
         uint64_t carry = 0;
 
@@ -70,8 +91,8 @@ void small_muladd(unsigned char *s, const unsigned char *a, const unsigned char 
         }
     }
     reduce(x, n);
-    memcpy(s, x, sizeof x);
-    sodium_memzero(n, sizeof n);
-    sodium_memzero(x, sizeof x);
-    sodium_memzero(y, sizeof y);
+    store(s, x);
+    tn_wipe(n, sizeof n);
+    tn_wipe(x, sizeof x);
+    tn_wipe(y, sizeof y);
 }
