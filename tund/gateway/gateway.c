@@ -295,6 +295,7 @@ int gateway_add(struct gateway *g, const struct gateway_want *want, uint64_t now
     m = &g->mapping[id];
     memset(m, 0, sizeof *m);
     m->used = true;
+    m->serial = ++g->serial;
     m->want = *want;
     m->ask_port = want->external_port ? want->external_port : want->internal_port;
     gateway_begin(g, m, now_us);
@@ -306,10 +307,8 @@ static void begin_end(struct gateway *g, struct gateway_mapping *m, uint64_t now
 {
     bool may_exist = m->state == GATEWAY_MAPPED ||
                      (m->state == GATEWAY_ASKING && m->protocol != GATEWAY_UPNP);
-    bool in_job = g->igd.running && !g->igd.stale &&
-                  g->igd.running_id == (uint32_t)(m - g->mapping);
 
-    if (m->state == GATEWAY_ENDING || (m->state == GATEWAY_ASKING && in_job))
+    if (m->state == GATEWAY_ENDING || (m->state == GATEWAY_ASKING && gateway_igd_works_for(g, m)))
         return; /* on_igd goes on with it */
     if (!may_exist) {
         gateway_ended(g, m, now_us);
@@ -398,7 +397,7 @@ static void move_mapping(struct gateway *g, struct gateway_mapping *m, bool same
 {
     if (same && m->state == GATEWAY_MAPPED) {
         gateway_renew_soon(g, m, 0, now_us);
-    } else if (same && m->state == GATEWAY_ENDING) {
+    } else if (same && (m->state == GATEWAY_ENDING || (m->removed && gateway_igd_works_for(g, m)))) {
         return;
     } else if (m->removed) { /* at a router that is not ours any more */
         gateway_ended(g, m, now_us);

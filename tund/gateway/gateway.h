@@ -71,6 +71,7 @@ struct gateway_want {
 
 struct gateway_mapping {
     bool used;
+    uint32_t serial; /* no two have had the same */
     struct gateway_want want;
     uint8_t nonce[PCP_NONCE_LEN];
     uint8_t state;           /* enum gateway_state */
@@ -122,6 +123,7 @@ struct gateway_igd {
     uint16_t swept_count;
     enum igd_op running_op;
     uint32_t running_id; /* of the mapping, or GATEWAY_NO_MAPPING */
+    uint32_t running_serial; /* its serial: that place may be another's when the answer comes */
 };
 #define GATEWAY_NO_MAPPING UINT32_MAX
 
@@ -147,6 +149,7 @@ struct gateway {
     struct gateway_order order;
     struct gateway_mapping mapping[GATEWAY_MAPPINGS];
     uint64_t random;
+    uint32_t serial; /* the last that was given */
     bool changed, stopping;
 };
 

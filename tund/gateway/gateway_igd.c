@@ -47,6 +47,13 @@ static void run(struct gateway *g, enum igd_op op, uint32_t id)
     g->igd.stale = false;
     g->igd.running_op = op;
     g->igd.running_id = id;
+    g->igd.running_serial = id == GATEWAY_NO_MAPPING ? 0 : g->mapping[id].serial;
+}
+
+bool gateway_igd_works_for(const struct gateway *g, const struct gateway_mapping *m)
+{
+    return g->igd.running && !g->igd.stale && g->igd.running_id == (uint32_t)(m - g->mapping) &&
+           g->igd.running_serial == m->serial && m->protocol == GATEWAY_UPNP;
 }
 
 static bool poll_probe(struct gateway *g, struct igd_job *job)
@@ -237,17 +244,16 @@ void gateway_on_igd(struct gateway *g, const struct igd_answer *answer, uint64_t
 {
     bool order = gateway_order_is_running(g), stale = g->igd.stale;
     uint32_t id = g->igd.running_id;
+    bool gone = id != GATEWAY_NO_MAPPING && !gateway_igd_works_for(g, &g->mapping[id]);
 
     g->igd.running = g->igd.stale = false;
     g->igd.running_id = GATEWAY_NO_MAPPING;
     if (order) {
         g->order.wanted = false;
-    } else if (stale) {
+    } else if (stale || gone) {
         return;
     } else if (id == GATEWAY_NO_MAPPING) {
         on_probe(g, answer, now_us);
-    } else if (!g->mapping[id].used) {
-        return;
     } else if (g->igd.running_op == IGD_UNMAP) {
         gateway_ended(g, &g->mapping[id], now_us);
     } else {

@@ -44,6 +44,8 @@ void gateway_udp_no_answer(struct gateway *g, struct gateway_mapping *m, uint64_
 
 /* What a status of the child means. */
 enum gateway_why gateway_igd_why(uint16_t status);
+/* A job of this mapping's is under way, and its answer will count. */
+bool gateway_igd_works_for(const struct gateway *g, const struct gateway_mapping *m);
 void gateway_igd_ask(struct gateway *g, struct gateway_mapping *m, uint64_t now_us);
 
 #endif

@@ -1,5 +1,6 @@
 /* The manager's side of UPnP, with a child whose answers are scripted. */
 #include "fake_router.h"
+#include "tund/gateway/gateway_inside.h"
 
 static const struct gateway_mapping *run_upnp(struct fake *f, uint64_t for_us)
 {
@@ -217,6 +218,23 @@ static void removing_while_the_child_maps_removes_what_it_mapped(void **state)
     assert_true(gateway_is_idle(&f.g));
 }
 
+static void an_answer_for_a_mapping_that_went_is_not_its_successors(void **state)
+{
+    const struct gateway_want other = {.internal_port = 9, .only = GATEWAY_PCP};
+    struct fake f;
+
+    fake_init(&f);
+    run_upnp(&f, TN_S(5));
+    assert_true(f.job_running);
+    gateway_refused(&f.g, &f.g.mapping[0], GATEWAY_REFUSED, 0, 600, f.now_us); /* however that came about */
+    gateway_remove(&f.g, 0, f.now_us);
+    assert_null(gateway_at(&f.g, 0));
+    assert_int_equal(gateway_add(&f.g, &other, f.now_us), 0);
+    fake_run(&f, TN_S(20));
+    assert_false(f.job_running);
+    assert_int_equal(fake_mapping(&f)->state, GATEWAY_FAILED);
+}
+
 static void a_silent_mapping_under_renewal_is_deleted_all_the_same(void **state)
 {
     struct fake f;
@@ -276,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_restarted_router_is_searched_again),
         cmocka_unit_test(an_answer_about_another_router_is_not_believed),
         cmocka_unit_test(removing_while_the_child_maps_removes_what_it_mapped),
+        cmocka_unit_test(an_answer_for_a_mapping_that_went_is_not_its_successors),
         cmocka_unit_test(a_silent_mapping_under_renewal_is_deleted_all_the_same),
         cmocka_unit_test(a_users_question_waits_its_turn_and_is_answered),
         cmocka_unit_test(without_the_helper_upnp_is_not_tried),
