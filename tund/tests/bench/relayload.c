@@ -2,9 +2,9 @@
  * through it at a set rate.
  *
  * Each core has a sending thread, and one thread receives. Sending is one datagram a call, or trains
- * (UDP_SEGMENT); the receiver takes batches and trains, so that it is not what is measured. Straight there are no
- * trains at either end: one thread sends what is due with sendmmsg, and the receiver takes what has come each millisecond, so
- * that neither is woken for each datagram and the processors are left to what is measured. Senders
+ * (UDP_SEGMENT); the receiver takes batches and trains, so that it is not what is measured. Straight there is
+ * one sending thread, and there are no trains, as with most applications; the receiver takes what has come each
+ * millisecond, since being woken for each datagram would cost more than the datagram. Senders
  * keep to their rate over each tenth of a millisecond; a sender that got no processor for longer than CATCH_UP_NS
  * does not send what he owes at once, since that burst would measure the scheduler. What was sent is counted, not
  * what was asked for. Prints one JSON object. */
@@ -182,25 +182,6 @@ static void send_train(struct sender *s, const struct load_pair *p, size_t count
     s->calls++;
 }
 
-/* As many single datagrams as are due, in one call. */
-static void send_singles(struct sender *s, const struct load_pair *p, double due)
-{
-    struct iovec iov = {.iov_base = s->data, .iov_len = s->load->size};
-    struct mmsghdr m[BATCH];
-    unsigned count = due < BATCH ? (unsigned)due : BATCH;
-    int sent;
-
-    for (unsigned i = 0; i < count; i++)
-        m[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
-    sent = sendmmsg(p->from, m, count, 0);
-    if (sent < 0 && errno != EINTR && errno != ENOBUFS && errno != ECONNREFUSED) {
-        perror("relayload: send");
-        exit(1);
-    }
-    s->sent += sent > 0 ? (unsigned)sent : 0;
-    s->calls++;
-}
-
 static size_t train_len(const struct load *l)
 {
     size_t fit = TRAIN_MAX / (l->size + 8);
@@ -230,14 +211,11 @@ static void *send_all(void *ctx)
     unsigned next = s->number;
 
     while ((now = now_ns()) < end) {
-        double due = owed(s, rate, now, &began);
-
-        if (due < (double)each)
+        if (owed(s, rate, now, &began) < (double)each) {
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-        else if (l->netns)
-            send_singles(s, &l->pair[next++ % l->pairs], due);
-        else
-            send_train(s, &l->pair[next++ % l->pairs], each);
+            continue;
+        }
+        send_train(s, &l->pair[next++ % l->pairs], each);
     }
     s->seconds = (double)(now - start) * 1e-9;
     return NULL;
