@@ -59,6 +59,16 @@ static bool may_reply(struct tn_node *n, const struct arrival *a)
            tn_limit_allow(&n->reply_limit, &a->way.addr, a->now.us);
 }
 
+/* In a flood: a message that shows no cookie, when there is none to give. mac1 would make no difference,
+ * and those for whom there is a cookie are enough to see that the flood goes on. */
+static bool is_hopeless(struct tn_node *n, const struct arrival *a)
+{
+    return a->way.via != TN_VIA_RELAY && tn_load_is_high(&n->load, a->now.us) &&
+           !tn_load_has(&n->reply_load, a->now.us) &&
+           !tn_limit_has(&n->reply_limit, &a->way.addr, a->now.us) &&
+           !tn_cookie_is_shown(&n->checker, a->msg, a->len, &a->way.addr, a->now.us);
+}
+
 /* mac1, and under load mac2 and the source's budget; answers with a cookie where that helps. What
  * comes by the relay has a budget of its own, so that neither way can starve the other. */
 static bool may_work(struct tn_node *n, const struct arrival *a)
@@ -68,6 +78,10 @@ static bool may_work(struct tn_node *n, const struct arrival *a)
 
     if (!n->local.has_key)
         return false;
+    if (is_hopeless(n, a)) {
+        n->counters.drop_load++;
+        return false;
+    }
     mac = tn_cookie_check(&n->checker, a->msg, a->len, &a->way.addr, a->now.us);
     if (mac == TN_MAC_INVALID) {
         n->counters.drop_auth++;

@@ -81,27 +81,31 @@ static const struct tn_blake2s_keyed *cookie_of(struct tn_cookie_checker *c, con
     return &c->last_cookie;
 }
 
+bool tn_cookie_is_shown(struct tn_cookie_checker *c, const uint8_t *msg, size_t len,
+                        const struct tn_addr *from, uint64_t now_us)
+{
+    uint8_t want[TN_WG_MAC_LEN];
+    bool shown;
+
+    if (len < MAC1_FROM_END || !secret_is_fresh(c, now_us))
+        return false;
+    tn_blake2s_with(want, cookie_of(c, from), msg, len - TN_WG_MAC_LEN);
+    shown = tn_ct_equal(want, msg + len - TN_WG_MAC_LEN, sizeof(want));
+    tn_wipe(want, sizeof(want));
+    return shown;
+}
+
 enum tn_mac_verdict tn_cookie_check(struct tn_cookie_checker *c, const uint8_t *msg, size_t len,
                                     const struct tn_addr *from, uint64_t now_us)
 {
     uint8_t want[TN_WG_MAC_LEN];
-    const uint8_t *mac1;
-    enum tn_mac_verdict verdict = TN_MAC_INVALID;
 
     if (len < MAC1_FROM_END)
         return TN_MAC_INVALID;
-    mac1 = msg + len - MAC1_FROM_END;
     tn_blake2s_with(want, &c->mac1_key, msg, len - MAC1_FROM_END);
-    if (!tn_ct_equal(want, mac1, sizeof(want)))
+    if (!tn_ct_equal(want, msg + len - MAC1_FROM_END, sizeof(want)))
         return TN_MAC_INVALID;
-    verdict = TN_MAC_VALID;
-    if (!secret_is_fresh(c, now_us))
-        return verdict;
-    tn_blake2s_with(want, cookie_of(c, from), msg, len - TN_WG_MAC_LEN);
-    if (tn_ct_equal(want, mac1 + TN_WG_MAC_LEN, sizeof(want)))
-        verdict = TN_MAC_WITH_COOKIE;
-    tn_wipe(want, sizeof(want));
-    return verdict;
+    return tn_cookie_is_shown(c, msg, len, from, now_us) ? TN_MAC_WITH_COOKIE : TN_MAC_VALID;
 }
 
 void tn_cookie_create_reply(struct tn_cookie_checker *c, struct tn_rng *rng, const uint8_t *msg,

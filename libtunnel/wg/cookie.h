@@ -49,6 +49,10 @@ void tn_cookie_checker_wipe(struct tn_cookie_checker *c);
 enum tn_mac_verdict tn_cookie_check(struct tn_cookie_checker *c, const uint8_t *msg, size_t len,
                                     const struct tn_addr *from, uint64_t now_us);
 
+/* The half of tn_cookie_check that is dear to forge: is mac2 right? mac1 is not looked at. */
+bool tn_cookie_is_shown(struct tn_cookie_checker *c, const uint8_t *msg, size_t len,
+                        const struct tn_addr *from, uint64_t now_us);
+
 /* Writes a cookie reply (64 bytes, less than any handshake message) to a message whose verdict was
  * TN_MAC_VALID. Draws a new secret from rng when the old one is 120 s old. */
 void tn_cookie_create_reply(struct tn_cookie_checker *c, struct tn_rng *rng, const uint8_t *msg,

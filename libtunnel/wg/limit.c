@@ -54,30 +54,44 @@ static struct tn_limit_entry *find_set(struct tn_limit *l, const uint8_t source[
     return l->entry + (size_t)l->last_set * TN_LIMIT_WAYS;
 }
 
-bool tn_limit_allow(struct tn_limit *l, const struct tn_addr *from, uint64_t now_us)
+/* The source's entry or one that is free; NULL: neither, or the bucket is empty. */
+static struct tn_limit_entry *find_entry(struct tn_limit *l, const uint8_t source[8], uint64_t now_us)
 {
+    struct tn_limit_entry *set = find_set(l, source);
     struct tn_limit_entry *found = NULL;
-    struct tn_limit_entry *set;
-    uint8_t source[8];
 
-    source_of(from, source);
-    set = find_set(l, source);
     for (uint32_t i = 0; i < TN_LIMIT_WAYS; i++) {
         if (set[i].full_us <= now_us)
             found = &set[i];
-        else if (memcmp(set[i].source, source, sizeof(source)) == 0) {
+        else if (memcmp(set[i].source, source, sizeof(set[i].source)) == 0) {
             found = &set[i];
             break;
         }
     }
+    return found && found->full_us + TOKEN_US <= now_us + DEPTH_US ? found : NULL;
+}
+
+bool tn_limit_has(struct tn_limit *l, const struct tn_addr *from, uint64_t now_us)
+{
+    uint8_t source[8];
+
+    source_of(from, source);
+    return find_entry(l, source, now_us) != NULL;
+}
+
+bool tn_limit_allow(struct tn_limit *l, const struct tn_addr *from, uint64_t now_us)
+{
+    struct tn_limit_entry *found;
+    uint8_t source[8];
+
+    source_of(from, source);
+    found = find_entry(l, source, now_us);
     if (!found)
         return false;
     if (found->full_us <= now_us) {
         memcpy(found->source, source, sizeof(source));
         found->full_us = now_us;
     }
-    if (found->full_us + TOKEN_US > now_us + DEPTH_US)
-        return false;
     found->full_us += TOKEN_US;
     return true;
 }
@@ -99,6 +113,13 @@ bool tn_load_take(struct tn_load *l, uint64_t now_us)
         return false;
     l->full_us += token_us;
     return true;
+}
+
+bool tn_load_has(const struct tn_load *l, uint64_t now_us)
+{
+    struct tn_load copy = *l;
+
+    return tn_load_take(&copy, now_us);
 }
 
 bool tn_load_on_handshake(struct tn_load *l, uint64_t now_us)

@@ -38,6 +38,8 @@ void tn_limit_init(struct tn_limit *l, struct tn_limit_entry *entry, uint32_t co
 /* Takes one token of `from`. Where its address was not proven by a cookie, a forger can spend the
  * tokens of those whom he names. */
 bool tn_limit_allow(struct tn_limit *l, const struct tn_addr *from, uint64_t now_us);
+/* What tn_limit_allow would say, and nothing is taken. */
+bool tn_limit_has(struct tn_limit *l, const struct tn_addr *from, uint64_t now_us);
 
 /* Counts handshake messages; under load while more than `per_second` come, and one second after. */
 struct tn_load {
@@ -51,6 +53,7 @@ void tn_load_init(struct tn_load *l, uint32_t per_second);
 bool tn_load_on_handshake(struct tn_load *l, uint64_t now_us);
 /* The same meter as a plain budget: true for at most `per_second`, and a quarter second's worth at once. */
 bool tn_load_take(struct tn_load *l, uint64_t now_us);
+bool tn_load_has(const struct tn_load *l, uint64_t now_us); /* what tn_load_take would say */
 bool tn_load_is_high(const struct tn_load *l, uint64_t now_us);
 
 #endif

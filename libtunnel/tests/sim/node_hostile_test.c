@@ -254,6 +254,40 @@ static void a_cookie_brings_one_initiation_at_once_and_no_more_for_a_while(void 
     sim_free(r.s);
 }
 
+static void who_shows_a_cookie_is_heard_when_a_forger_has_spent_all_that_were_his(void **state)
+{
+    struct rig r = plain(11);
+    struct tn_node *b = node_of(&r, r.b);
+    struct tn_cookie_maker maker;
+    uint8_t forged[TN_WG_INITIATION_LEN], reply[TN_WG_COOKIE_REPLY_LEN], mem[2048];
+    struct tn_buf again = {.mem = mem, .cap = sizeof mem}, in = {.mem = reply, .cap = sizeof reply,
+                                                                 .len = sizeof reply};
+    struct tn_route route;
+    size_t answered;
+    uint32_t peer;
+
+    (void)state;
+    tap(&r, true);
+    sim_send(r.s, r.a, r.b, 64, 1);
+    sim_run(r.s, TN_MS(100));
+    memcpy(forged, r.tapped[0].data, sizeof forged);
+    forged[60] ^= 1;
+    tn_cookie_maker_init(&maker, r.s->node[r.b].wg_pub);
+    tn_cookie_add_macs(&maker, forged, sizeof forged, r.s->w->now.us);
+    do /* under his address */
+        give(&r, r.b, forged, sizeof forged, &r.from, &answered);
+    while (answered || !tn_load_is_high(&b->load, r.s->w->now.us));
+    tn_cookie_create_reply(&b->checker, &b->rng, r.tapped[0].data, TN_WG_INITIATION_LEN, &r.from,
+                           r.s->w->now.us, reply);
+    (void)tn_from_net(node_of(&r, r.a), &in, &r.from, r.s->w->now, &peer);
+    assert_true(tn_poll_out(node_of(&r, r.a), &again, r.s->w->now, &route));
+    give(&r, r.b, r.tapped[0].data, TN_WG_INITIATION_LEN, &r.from, &answered);
+    assert_int_equal(answered, 0);
+    give(&r, r.b, tn_buf_data(&again), TN_WG_INITIATION_LEN, &r.from, &answered);
+    assert_int_equal(answered, TN_WG_RESPONSE_LEN);
+    sim_free(r.s);
+}
+
 /* A link message in a session of node i with the other, as a datagram. */
 static size_t seal_link(struct rig *r, int i, uint32_t peer, const struct tn_link_msg *m,
                         uint8_t out[WORLD_DATAGRAM])
@@ -460,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_replayed_initiation_moves_nobody_and_is_not_answered),
         cmocka_unit_test(a_flood_gets_cookies_at_most_and_the_peer_still_gets_in),
         cmocka_unit_test(in_a_flood_cookies_are_few_and_a_newcomer_is_in_at_once),
+        cmocka_unit_test(who_shows_a_cookie_is_heard_when_a_forger_has_spent_all_that_were_his),
         cmocka_unit_test(a_cookie_brings_one_initiation_at_once_and_no_more_for_a_while),
         cmocka_unit_test(a_plain_peers_link_message_is_dropped),
         cmocka_unit_test(a_pong_that_answers_another_ping_tells_the_user_nothing),

@@ -124,6 +124,22 @@ static void a_cookie_dies_with_the_secret_after_two_minutes(void **state)
     assert_int_equal(check(start_us + TN_S(120)), TN_MAC_WITH_COOKIE);
 }
 
+static void mac2_alone_tells_who_shows_a_cookie(void **state)
+{
+    (void)state;
+    assert_false(tn_cookie_is_shown(&checker, msg, sizeof(msg), &from, start_us));
+    exchange_cookie(start_us);
+    assert_true(tn_cookie_is_shown(&checker, msg, sizeof(msg), &from, start_us));
+    assert_false(tn_cookie_is_shown(&checker, msg, sizeof(msg), &from, start_us + TN_S(120)));
+    for (size_t bit = 0; bit < 8 * sizeof(msg); bit++) { /* mac1 is among what mac2 covers */
+        msg[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+        assert_false(tn_cookie_is_shown(&checker, msg, sizeof(msg), &from, start_us));
+        msg[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+    }
+    for (size_t len = 0; len < sizeof(msg); len++)
+        assert_false(tn_cookie_is_shown(&checker, msg, len, &from, start_us));
+}
+
 static void the_secret_changes_only_when_it_is_old(void **state)
 {
     uint8_t first[32], reply[64];
@@ -220,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup(responses_carry_macs_too, set_up),
         cmocka_unit_test_setup(a_cookie_is_bound_to_address_and_port, set_up),
         cmocka_unit_test_setup(a_cookie_dies_with_the_secret_after_two_minutes, set_up),
+        cmocka_unit_test_setup(mac2_alone_tells_who_shows_a_cookie, set_up),
         cmocka_unit_test_setup(the_secret_changes_only_when_it_is_old, set_up),
         cmocka_unit_test_setup(the_maker_stops_using_a_cookie_five_seconds_early, set_up),
         cmocka_unit_test_setup(a_checker_without_a_secret_takes_no_cookie, set_up),

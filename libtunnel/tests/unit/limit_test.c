@@ -50,6 +50,32 @@ static void a_source_gets_five_at_once_then_twenty_a_second(void **state)
     assert_in_range(allowed, 200, 205);
 }
 
+static void asking_what_is_there_takes_nothing(void **state)
+{
+    struct tn_addr a = v4(0xc0000201, 1), b = v4(0xc0000202, 1);
+    struct tn_limit l;
+    struct tn_load load;
+    uint64_t now_us = TN_S(1000);
+
+    (void)state;
+    begin(&l);
+    tn_load_init(&load, 8); /* two at once */
+    for (int i = 0; i < 5; i++) {
+        for (int k = 0; k < 10; k++)
+            assert_true(tn_limit_has(&l, &a, now_us));
+        assert_true(tn_limit_allow(&l, &a, now_us));
+    }
+    assert_false(tn_limit_has(&l, &a, now_us + TN_MS(49)));
+    assert_true(tn_limit_has(&l, &a, now_us + TN_MS(50)));
+    assert_true(tn_limit_has(&l, &b, now_us));
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 10; k++)
+            assert_true(tn_load_has(&load, now_us));
+        assert_true(tn_load_take(&load, now_us));
+    }
+    assert_false(tn_load_has(&load, now_us));
+}
+
 static void ports_share_a_bucket_and_addresses_do_not(void **state)
 {
     struct tn_limit l;
@@ -159,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_source_gets_five_at_once_then_twenty_a_second),
+        cmocka_unit_test(asking_what_is_there_takes_nothing),
         cmocka_unit_test(ports_share_a_bucket_and_addresses_do_not),
         cmocka_unit_test(hosts_of_one_ipv6_subnet_share_a_bucket),
         cmocka_unit_test(a_full_table_refuses_newcomers_until_buckets_fill_up),
