@@ -489,7 +489,9 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
         on_disconnected(n, now);
         break;
     case TN_COORD_EV_RESOLVE:
-        tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_RESOLVE});
+        tn_event_push(n, &(struct tn_event){
+                             .kind = TN_EV_COORD_RESOLVE,
+                             .status = e->status != TN_STATUS_OK});
         break;
     case TN_COORD_EV_STREAM:
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_STREAM});

@@ -219,7 +219,7 @@ enum tn_event_kind {
     TN_EV_MEMBER,      /* member: its card is new or changed; persist the roster */
     TN_EV_COORD_UP,    /* addr: our own, as observed; zero: by a stream */
     TN_EV_COORD_DOWN,
-    TN_EV_COORD_RESOLVE, /* no answer for long: look the name up again */
+    TN_EV_COORD_RESOLVE, /* no answer: look the name up again; status 1: and take another of its addresses */
     TN_EV_COORD_STREAM,  /* look at wants_stream: make a stream, or a new one; or end it */
     TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
     TN_EV_MAPPING_LOST,  /* the NAT had forgotten us before the last keepalive */

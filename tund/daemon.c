@@ -228,12 +228,22 @@ static void on_signal(uv_signal_t *s, int number)
     tund_stop(t, TUND_EXIT_OK);
 }
 
+/* Whatever stopped the process (a shell, a frozen machine image) let time pass without us. */
+static void on_continued(uv_signal_t *s, int number)
+{
+    tund_pump_network_changed(s->data);
+}
+
 static int start_handles(struct tund *t)
 {
     struct {
         uv_signal_t *handle;
         int number;
-    } signals[] = {{&t->sigterm, SIGTERM}, {&t->sigint, SIGINT}, {&t->sighup, SIGHUP}};
+        uv_signal_cb cb;
+    } signals[] = {{&t->sigterm, SIGTERM, on_signal},
+                   {&t->sigint, SIGINT, on_signal},
+                   {&t->sighup, SIGHUP, on_signal},
+                   {&t->sigcont, SIGCONT, on_continued}};
     int err;
 
     t->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -245,7 +255,7 @@ static int start_handles(struct tund *t)
             return err;
         t->handle_count++;
         signals[i].handle->data = t;
-        err = uv_signal_start(signals[i].handle, on_signal, signals[i].number);
+        err = uv_signal_start(signals[i].handle, signals[i].cb, signals[i].number);
         if (err)
             return err;
     }
@@ -329,8 +339,8 @@ int tund_run(struct tund *t)
 static void close_handles(struct tund *t)
 {
     uv_handle_t *handles[] = {(uv_handle_t *)&t->sigterm, (uv_handle_t *)&t->sigint,
-                              (uv_handle_t *)&t->sighup, (uv_handle_t *)&t->timer_poll,
-                              (uv_handle_t *)&t->tun_poll};
+                              (uv_handle_t *)&t->sighup, (uv_handle_t *)&t->sigcont,
+                              (uv_handle_t *)&t->timer_poll, (uv_handle_t *)&t->tun_poll};
 
     for (int i = 0; i < t->handle_count; i++)
         uv_close(handles[i], NULL);

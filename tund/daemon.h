@@ -77,7 +77,7 @@ struct tund {
     struct tn_now batch_now; /* the moment of the packets that are being worked on */
     bool has_batch_now;
     uv_poll_t timer_poll, tun_poll;
-    uv_signal_t sigterm, sigint, sighup;
+    uv_signal_t sigterm, sigint, sighup, sigcont;
     int handle_count; /* of the five above: those that are initialised, in this order */
     uint8_t *out_mem; /* what tn_poll_out builds into */
     uint8_t *tun_mem; /* what a staged packet is taken into */

@@ -217,12 +217,24 @@ static void pull(struct tund *t, struct tn_now now)
     t->pumping = false;
 }
 
+/* Whatever happens first after a sleep shows it: a packet, news of a link, a deadline that has passed. */
+static bool notice_sleep(struct tund *t)
+{
+    uint64_t slept = slept_us();
+    bool has_slept = slept > t->slept_us + SLEEP_MIN_US;
+
+    t->slept_us = slept;
+    return has_slept;
+}
+
 void tund_pump(struct tund *t)
 {
     if (t->pumping) {
         t->pump_again = true;
         return;
     }
+    if (notice_sleep(t))
+        tund_pump_network_changed(t);
     io_flush(t->io);
     pull(t, tund_now());
     t->has_batch_now = false;
@@ -381,15 +393,12 @@ void tund_pump_network_changed(void *ctx)
 static void on_timer(uv_poll_t *poll, int status, int events)
 {
     struct tund *t = poll->data;
-    uint64_t fired, slept = slept_us();
+    uint64_t fired;
 
     if (read(t->timer_fd, &fired, sizeof fired) < 0 && errno != EAGAIN)
         log_error("the timer cannot be read: %s", strerror(errno));
     t->timer_us = TN_NEVER; /* it fires once */
     tn_tick(t->node, tund_now());
-    if (slept > t->slept_us + SLEEP_MIN_US)
-        tund_pump_network_changed(t);
-    t->slept_us = slept;
     tund_pump(t);
 }
 

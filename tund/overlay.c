@@ -191,9 +191,8 @@ static void on_coord(struct overlay *o, const struct tn_event *ev)
         log_warn("coordinator %s: no answer; direct tunnels go on", o->self.coordinator.host);
         overlay_coord_changed(o, COORD_CONNECTING);
     } else {
-        log_debug("coordinator %s: still no answer, looking its name up again",
-                  o->self.coordinator.host);
-        overlay_resolve(o);
+        log_debug("coordinator %s: no answer, looking its name up again", o->self.coordinator.host);
+        overlay_resolve_again(o, ev->status != 0);
     }
 }
 

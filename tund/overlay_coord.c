@@ -1,9 +1,10 @@
 /* The coordinator's name becomes addresses.
  *
  * A literal address needs no look-up. A name is looked up (resolve.h) at start,
- * when the node has had no answer for long, and when the host's network changed;
- * after a failure again in 1, 2, 4 .. 30 s. Of several addresses of a family each
- * look-up takes the next, so that a dead one is not for ever.
+ * when the node has had no answer for 0.9 s (the coordinator may have moved), and when
+ * the host's network changed; after a failure again in 1, 2, 4 .. 30 s. Of several
+ * addresses of a family the next is taken when a whole attempt, of 8 s, had no
+ * answer: a dead one is not for ever, and a slow one is not given up.
  *
  *   RESOLVING -> CONNECTING -> CONNECTED -> JOINED        REFUSED is the end of the
  *      ^  `-> UNRESOLVED         ^ `------ CONNECTED       coordinator's part only: tunnels
@@ -108,7 +109,6 @@ static void on_resolved(void *ctx, const struct resolve_result *r)
     struct tn_addr v6 = choose(o, r, false, o->resolve_count);
 
     o->lookup = NULL;
-    o->resolve_count++;
     if (r->error)
         failed(o, gai_strerror(r->error));
     else if (tn_addr_is_zero(&v4) && tn_addr_is_zero(&v6))
@@ -150,6 +150,13 @@ void overlay_resolve(struct overlay *o)
     err = resolve_start(&o->lookup, &o->t->loop, c->host, c->port, on_resolved, o);
     if (err)
         failed(o, strerror(-err));
+}
+
+void overlay_resolve_again(struct overlay *o, bool another)
+{
+    if (another)
+        o->resolve_count++;
+    overlay_resolve(o);
 }
 
 void overlay_coord_begin(struct overlay *o)

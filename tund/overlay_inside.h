@@ -120,7 +120,7 @@ struct overlay {
     bool timers_open;
     struct resolve *lookup;        /* under way, or NULL */
     unsigned resolve_failures;     /* in a row */
-    unsigned resolve_count;        /* ever: takes turns among several addresses */
+    unsigned resolve_count;        /* turns among several addresses */
     struct tn_coordinator coordinator;
     bool resolved;
     enum overlay_coord_state coord_state;
@@ -166,6 +166,8 @@ void overlay_set_candidates(struct overlay *o);
 
 void overlay_coord_begin(struct overlay *o);
 void overlay_resolve(struct overlay *o); /* does nothing while one is under way */
+/* The coordinator does not answer; `another`: not for long, so the next of its addresses is taken. */
+void overlay_resolve_again(struct overlay *o, bool another);
 void overlay_resolve_stop(struct overlay *o);
 void overlay_coord_changed(struct overlay *o, enum overlay_coord_state s); /* and tells who watches */
 const char *overlay_coord_state_name(enum overlay_coord_state s);

@@ -306,8 +306,12 @@ static void on_change(void *ctx)
     if (!overlay_portmap_candidate(o, &candidate))
         memset(&candidate, 0, sizeof candidate);
     if (!tn_addr_equal(&candidate, &o->portmap.offered)) {
+        bool has_moved = !tn_addr_is_zero(&candidate) && !tn_addr_is_zero(&o->portmap.offered);
+
         o->portmap.offered = candidate;
         overlay_set_candidates(o);
+        if (has_moved) /* and with it all that the gateway had let in */
+            tn_on_network_change(o->t->node, tund_now());
     }
     check_waits(o);
     tund_pump(o->t);

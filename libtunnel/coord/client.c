@@ -35,7 +35,7 @@
 #define INIT_TIMEOUTS_BEATS 3
 #define COOKIES_PER_TIMEOUT 2
 #define WITH_COOKIE_SUSPECT 3 /* INITs with a good cookie that were not answered: a wrong key? */
-#define FAILURES_PER_RESOLVE 3
+#define TIMEOUTS_TO_RESOLVE 2
 #define KEEPALIVE_US TN_S(15)
 #define RENEW_US TN_S(3600)
 #define BACKOFF_MIN_US TN_MS(500)
@@ -168,8 +168,7 @@ static void attempt_failed(struct tn_coord_client *c, struct tn_now now)
     tn_coord_event(c, TN_COORD_EV_DISCONNECTED)->reason =
         bad_key ? TN_COORD_BAD_KEY : TN_COORD_NO_ANSWER;
     tn_coord_fail_requests(c);
-    if (c->attempts_failed % FAILURES_PER_RESOLVE == 0)
-        tn_coord_event(c, TN_COORD_EV_RESOLVE);
+    tn_coord_event(c, TN_COORD_EV_RESOLVE)->status = TN_STATUS_NO_ANSWER;
     c->home = tn_coord_next_family(c, c->home); /* another one begins the next attempt */
 }
 
@@ -179,6 +178,8 @@ static void init_timed_out(struct tn_coord_client *c, struct tn_now now)
         attempt_failed(c, now);
         return;
     }
+    if (c->timeouts == TIMEOUTS_TO_RESOLVE && !c->has_cookie)
+        tn_coord_event(c, TN_COORD_EV_RESOLVE);
     c->cookies_taken = 0;
     if (!c->has_cookie)
         c->shake_family = tn_coord_next_family(c, c->shake_family);

@@ -30,7 +30,7 @@
 enum tn_coord_event_kind {
     TN_COORD_EV_CONNECTED,     /* addr: own, as observed; unix_s: its clock. Also after a renewal */
     TN_COORD_EV_DISCONNECTED,  /* reason; tries go on by themselves */
-    TN_COORD_EV_RESOLVE,       /* several attempts failed: look the name up, then set_server */
+    TN_COORD_EV_RESOLVE,       /* no answer for 0.9 s, or (with a status) in an attempt: look its name up */
     TN_COORD_EV_OBSERVED,      /* addr: our address of its family is new, or has changed */
     TN_COORD_EV_ROSTER_SEQ,    /* seq: the network's count of changes went up */
     TN_COORD_EV_RTT,           /* rtt_us: smoothed round-trip time */

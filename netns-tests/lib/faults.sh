@@ -108,7 +108,7 @@ lab_rebind() {
 }
 
 # lab_readdress SITE LAST: its outside address ends with LAST from now on, as after a new lease from the
-# provider; the kernel takes back what was mapped to the old one.
+# provider; what was mapped to the old one is gone.
 lab_readdress() {
     local old=${LAB_EXTERNAL[$1]} new=${LAB_EXTERNAL[$1]%.*}.$2
     lab_ip "${LAB_ROUTER[$1]}" <<IP
@@ -116,5 +116,7 @@ addr del $old/24 dev wan
 addr add $new/24 dev wan
 route replace default via ${old%.*}.1
 IP
+    "$LAB_TOOLS/ctflush" "${LAB_ROUTER[$1]}"
+    ip -n "${LAB_CARRIER[$1]:-inet}" neigh flush to "$old" # the provider sends nothing there any more
     LAB_EXTERNAL[$1]=$new
 }

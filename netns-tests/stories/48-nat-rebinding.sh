@@ -53,7 +53,7 @@ measure() { # WHAT SIDES
     for site in $2; do
         rebind "$1" "$site"
     done
-    transfer_resumes ab && transfer_resumes ba
+    transfer_resumes ab 400000 && transfer_resumes ba 400000 # more than was under way
     measure_ms ms wait_until 30 at_new_place "$before" || not_ok "after a new $1 at $2 the path is direct again"
     stall=$({ transfer_stall ab "$since"; transfer_stall ba "$since"; } | sort -n | tail -n 1)
     stalls[$1 $2]+=" $stall"

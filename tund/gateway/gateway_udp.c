@@ -387,6 +387,22 @@ static void renew_both(struct gateway *g, uint64_t max_wait_us, uint64_t now_us)
         renew_all(g, (enum gateway_family)both, GATEWAY_NONE, max_wait_us, now_us);
 }
 
+/* It often comes with a reboot, and does not wait for the pause after that; nor is a reboot that follows taken
+ * for what this renewal covers. Gateways say it several times. */
+static void on_move(struct gateway *g, uint64_t now_us)
+{
+    struct gateway_server *s = g->server;
+    uint64_t renewed_us[GATEWAY_FAMILIES] = {s[GATEWAY_V4].renewed_us, s[GATEWAY_V6].renewed_us};
+
+    if (now_us < s[GATEWAY_V4].moved_us)
+        now_us = s[GATEWAY_V4].moved_us;
+    else
+        s[GATEWAY_V4].moved_us = now_us + ANNOUNCED_PAUSE_US;
+    renew_both(g, MOVED_WAIT_US, now_us);
+    for (int family = 0; family < GATEWAY_FAMILIES; family++)
+        s[family].renewed_us = renewed_us[family];
+}
+
 void gateway_on_announcement(struct gateway *g, enum gateway_family family, const uint8_t *data,
                              size_t len, uint64_t now_us)
 {
@@ -404,10 +420,8 @@ void gateway_on_announcement(struct gateway *g, enum gateway_family family, cons
     } else if (family == GATEWAY_V4 && natpmp_decode(&natpmp, data, len) == 0) {
         news = natpmp_news(g, &natpmp, now_us);
     }
-    if (news == NEWS_MOVE && now_us >= s->moved_us) {
-        /* it often comes with a reboot, and does not wait for the pause after that */
-        s->moved_us = now_us + ANNOUNCED_PAUSE_US;
-        renew_both(g, MOVED_WAIT_US, now_us);
+    if (news == NEWS_MOVE) {
+        on_move(g, now_us);
         return;
     }
     if (news == NO_NEWS || now_us < s->renewed_us)

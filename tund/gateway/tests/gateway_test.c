@@ -51,6 +51,24 @@ static void a_second_reboot_soon_after_is_not_missed_but_waits(void **state)
     assert_int_equal(f.pcp_maps, 3);
 }
 
+static void a_reboot_soon_after_another_outside_address_is_not_missed(void **state)
+{
+    struct fake f;
+
+    fake_init(&f);
+    f.pcp = true;
+    fake_run(&f, TN_S(100));
+    f.outside = ip4(55, 2, 1, 77);
+    for (int i = 0; i < 4; i++) /* before the first is answered, and after */
+        announce(&f, "00800000 00000064 3702014d");
+    fake_run(&f, TN_S(6));
+    assert_int_equal(f.pcp_maps, 2);
+    f.epoch_began_us = f.now_us;
+    announce(&f, PCP_ANNOUNCED_ANEW);
+    fake_run(&f, TN_S(15));
+    assert_int_equal(f.pcp_maps, 3);
+}
+
 static void an_announcement_that_fits_renews_nothing(void **state)
 {
     struct fake f;
@@ -333,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_announced_reboot_renews_everything_within_five_seconds),
         cmocka_unit_test(a_second_reboot_soon_after_is_not_missed_but_waits),
+        cmocka_unit_test(a_reboot_soon_after_another_outside_address_is_not_missed),
         cmocka_unit_test(an_announcement_that_fits_renews_nothing),
         cmocka_unit_test(a_reboot_that_has_counted_past_the_old_epoch_is_seen_at_the_renewal),
         cmocka_unit_test(an_outside_address_that_changes_is_followed),
