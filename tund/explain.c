@@ -89,6 +89,8 @@ static const char *obstacle(const struct explain_facts *f)
         return "no candidates of it are known: nothing was sent to it since this daemon runs";
     if (t->trying)
         return "candidates are still being tried";
+    if (t->lossy && t->lossy == t->checked)
+        return "the direct way loses a quarter of the packets or more, and the relay does not";
     if (t->checked)
         return "a candidate works, and traffic is about to move to it";
     if (t->small)

@@ -12,7 +12,7 @@
 
 /* Candidates by what became of them. */
 struct explain_tally {
-    unsigned count, checked, small, trying, silent;
+    unsigned count, checked, small, trying, silent, lossy;
 };
 
 struct explain_facts {

@@ -127,6 +127,7 @@ static json_t *candidates_json(const struct overlay *o, uint32_t peer, const str
         bool in_use = info->path == TN_PATH_DIRECT && tn_addr_equal(&c.addr, &info->endpoint);
 
         explain_count(tally, c.verdict);
+        tally->lossy += c.lossy;
         json_array_append_new(list, candidate_json(&c, in_use, now));
     }
     return list;

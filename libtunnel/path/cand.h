@@ -30,6 +30,7 @@ struct tn_cand {
     uint8_t origin;           /* enum tn_cand_origin */
     uint8_t verdict;          /* enum tn_cand_verdict */
     uint8_t silent_rounds;    /* rounds in a row without any answer */
+    bool lossy;               /* loses too much beside the relay: not used before it is clean again */
     uint32_t rtt_us;          /* smoothed; 0 unknown */
     uint64_t out_packets;     /* probes, punches and data */
     uint64_t in_packets;      /* authentic ones only */

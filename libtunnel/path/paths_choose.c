@@ -6,6 +6,9 @@
  * around. A change between two that work needs a gain of 2 ms or a tenth, whichever is
  * more, measured just now on both.
  *
+ * One that loses much (a quarter, and four times what the relay loses) is left for the relay, which
+ * TCP would notice as a stream at a tenth of its speed, until it has been clean for some time.
+ *
  * The path in use (`best`) stays in use while it is idle, but a *stale* one (nothing
  * authentic for 4 s) is not believed: data takes the relay for the one round trip
  * that the PING needs. Nor is one *in doubt*, which is silent, and has missed a PING or
@@ -44,6 +47,8 @@ static bool is_eligible(const struct tn_paths *p, const struct tn_probe *pr,
                         const struct tn_now *now)
 {
     if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0)
+        return false;
+    if (pr->c.lossy && p->relay_up)
         return false;
     if (!pr->c.last_pong_us || now->us - pr->c.last_pong_us > TN_STALE_US)
         return false;
@@ -109,11 +114,34 @@ static void set_state(struct tn_paths *p, const struct tn_now *now)
     p->state = e;
 }
 
+static bool is_worse_than_relay(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return p->relay_up && !p->relay_suspect && pr->loss_64k >= TN_LOSS_BAD &&
+           pr->loss_samples >= TN_LOSS_SAMPLES && p->relay.loss_samples >= TN_LOSS_SAMPLES &&
+           p->relay.missed == 0 && p->relay.loss_64k <= pr->loss_64k / 4 &&
+           p->relay.c.rtt_us <= TN_RTT_USABLE_MAX_US;
+}
+
+/* It stays checked, and is asked each second whether it has become better. */
+static void leave_lossy(struct tn_paths *p, const struct tn_now *now)
+{
+    struct tn_probe *pr = &p->cand[p->best];
+
+    pr->c.lossy = true;
+    p->best = -1;
+    tn_probe_wake(p, pr, now);
+}
+
 void tn_paths_choose(struct tn_paths *p, const struct tn_now *now)
 {
-    const struct tn_probe *best = p->best >= 0 ? &p->cand[p->best] : NULL;
-    int i = find_fastest(p, now);
     bool was_direct = p->state.via == TN_VIA_DIRECT;
+    const struct tn_probe *best;
+    int i;
+
+    if (p->best >= 0 && is_worse_than_relay(p, &p->cand[p->best]))
+        leave_lossy(p, now);
+    best = p->best >= 0 ? &p->cand[p->best] : NULL;
+    i = find_fastest(p, now);
 
     if (best && best->c.verdict != TN_CAND_CHECKED) {
         p->best = -1;

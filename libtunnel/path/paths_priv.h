@@ -51,6 +51,15 @@ enum tn_probe_row {
 #define TN_MISSES_LIVELY_MAX 5
 #define TN_LIVELY_US TN_MS(500)
 
+/* Loss, of PINGs and their answers together, smoothed over some 32: 5 % each way stays below by far. A path that
+ * loses a quarter, and four times what the relay loses, is left; it is taken again when it loses a sixteenth. */
+#define TN_LOSS_SHIFT 5
+#define TN_LOSS_DOUBT 8192u /* an eighth: asked more often, and the relay too, to be surer */
+#define TN_LOSS_BAD 16384u
+#define TN_LOSS_CLEAN 4096u
+#define TN_LOSS_SAMPLES 32
+#define TN_BEAT_LOSSY_US TN_MS(250)
+
 /* A peer that pays for each byte is asked only when data has had no answer for so long, twice at most. */
 #define TN_METERED_SILENCE_US TN_S(3)
 #define TN_METERED_ANSWER_US TN_MS(1500)
@@ -114,6 +123,8 @@ void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now 
 void tn_probe_silence(struct tn_probe *pr);
 /* Has nothing come in by this way for longer than an answer takes? */
 bool tn_probe_is_hushed(const struct tn_probe *pr, const struct tn_now *now);
+/* Does it lose so much that the relay may be better? */
+bool tn_probe_is_lossy(const struct tn_probe *pr);
 /* Data was sent to a peer that is reached by the relay alone: it has so long to answer. */
 void tn_probe_metered_sent(struct tn_paths *p, const struct tn_now *now);
 /* Brings the beat forward when data begins to flow; asks at once where the path may be stale. */

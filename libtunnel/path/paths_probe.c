@@ -13,6 +13,9 @@
  * before it is chosen (2, 4 .. 32 s), so that a flapping link does not drag traffic
  * along with it.
  *
+ * How much a way loses is told by its small PINGs. Where the path in use loses more than
+ * an eighth, it and the relay are asked four times a second, until it is clear which is better.
+ *
  * A path in use is tried in full size again each minute; four such PINGs without an
  * answer, while small ones pass, take the check away: its MTU has shrunk. */
 #include "linkmsg.h"
@@ -50,6 +53,30 @@ static uint64_t answer_wait_us(const struct tn_paths *p, const struct tn_probe *
     return wait_us > TN_ANSWER_MAX_US ? TN_ANSWER_MAX_US : wait_us;
 }
 
+bool tn_probe_is_lossy(const struct tn_probe *pr)
+{
+    return pr->loss_64k >= TN_LOSS_DOUBT && pr->loss_samples >= TN_LOSS_SAMPLES / 2;
+}
+
+static void note_loss(struct tn_probe *pr, bool is_lost)
+{
+    int32_t sample = is_lost ? 65535 : 0;
+
+    if (is_lost && pr->missed == 1)
+        pr->loss_before = pr->loss_64k;
+    pr->loss_64k = (uint16_t)(pr->loss_64k + (sample - (int32_t)pr->loss_64k) / (1 << TN_LOSS_SHIFT));
+    if (pr->loss_samples < UINT8_MAX)
+        pr->loss_samples++;
+    if (pr->c.lossy && pr->loss_64k < TN_LOSS_CLEAN)
+        pr->c.lossy = false;
+}
+
+/* Is the direct path in use, or one that was left for its loss, to be compared with the relay? */
+static bool is_compared(const struct tn_paths *p)
+{
+    return p->best >= 0 && tn_probe_is_lossy(&p->cand[p->best]);
+}
+
 /* How long after a PING the next heartbeat is due; 0: none. */
 static uint64_t beat_us(const struct tn_paths *p, const struct tn_probe *pr,
                         const struct tn_now *now)
@@ -59,12 +86,14 @@ static uint64_t beat_us(const struct tn_paths *p, const struct tn_probe *pr,
 
     if (p->cfg.relay_only)
         return 0;
+    if (active && p->relay_up && is_compared(p) && (tn_paths_is_relay(p, pr) || tn_paths_is_best(p, pr)))
+        return TN_BEAT_LOSSY_US;
     if (tn_paths_is_relay(p, pr))
         return active && p->relay_up && p->best < 0 ? TN_BEAT_ACTIVE_US : 0;
     if (tn_paths_is_best(p, pr))
         return active ? TN_BEAT_ACTIVE_US : p->cfg.idle_beat_us;
     if (pr->c.verdict == TN_CAND_CHECKED)
-        return !active ? 0 : now->us < pr->hold_us ? TN_BEAT_ACTIVE_US : TN_BEAT_OTHER_US;
+        return !active ? 0 : now->us < pr->hold_us || pr->c.lossy ? TN_BEAT_ACTIVE_US : TN_BEAT_OTHER_US;
     if (pr->c.verdict != TN_CAND_LOST || !tn_probe_is_full_ok(pr, now))
         return 0;
     lost_us = pr->lost_tries < 7 ? TN_RETRY_US << pr->lost_tries : TN_LOST_TRY_MAX_US;
@@ -192,6 +221,8 @@ bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, bool 
 
     if (!sent_us)
         return false;
+    if (!full && is_watched(p, pr))
+        note_loss(pr, false);
     pr->missed = 0;
     pr->row[TN_ROW_ANSWER] = TN_NEVER;
     pr->c.last_pong_us = now->us;
@@ -261,6 +292,8 @@ void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now 
     bool was_best = tn_paths_is_best(p, pr);
 
     pr->c.verdict = TN_CAND_LOST;
+    if (!pr->c.lossy && pr->missed > 0) /* a path that was dead is not for that one that loses a part */
+        pr->loss_64k = pr->loss_before;
     pr->missed = 0;
     pr->lost_tries = 0;
     pr->fresh_us = 0;
@@ -284,6 +317,9 @@ static void miss(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *n
 
     if (pr->missed < UINT8_MAX)
         pr->missed++;
+    note_loss(pr, true);
+    if (is_compared(p))
+        tn_probe_wake(p, &p->relay, now);
     if (p->cfg.relay_only) {
         p->relay_suspect = p->relay_suspect || pr->missed >= TN_METERED_MISSES_MAX;
         pr->small_due = !p->relay_suspect;

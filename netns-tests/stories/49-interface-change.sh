@@ -43,14 +43,15 @@ transfer_begin down laptop nas
 transfer_begin up nas laptop
 require "two downloads go, by the direct path" wait_until 5 overlay_is laptop nas direct
 
+go_on() { transfer_resumes down 400000 && transfer_resumes up 400000; } # more than was under way
+
 # measure NAME: does change_NAME, and notes for how long one of the downloads then stood still
 measure() {
     local since
     transfer_resumes down 800000 && transfer_resumes up 800000
     since=$(ms_now)
     "change_$1"
-    transfer_resumes down 400000 && transfer_resumes up 400000 || # more than was under way
-        not_ok "after the change \"$1\" the downloads go on"
+    assert "$1 changes: the downloads go on" go_on
     stalls[$1]+=" $({ transfer_stall down "$since"; transfer_stall up "$since"; } | sort -n | tail -n 1)"
     assert_soon "and the path is direct (again)" 10 overlay_is laptop nas direct
 }

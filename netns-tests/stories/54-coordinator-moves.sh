@@ -43,5 +43,5 @@ assert_soon "and b" 8 moved b
 transfer_resumes ab
 assert_le "and the download stood still for (ms)" "$(transfer_stall ab "$since")" 8000
 assert_soon "c, which was silent, asks after 15 s at the latest, and is there" 20 moved c
-assert_soon "c answers a" 5 overlay_ping a c
+assert_soon "c answers a" 10 overlay_ping a c
 transfer_end ab

@@ -65,6 +65,18 @@ static void a_direct_path_needs_no_advice(void **state)
     assert_true(is_silent(&f));
 }
 
+static void a_direct_path_that_loses_much_is_the_reason_for_the_relay_unless_another_works(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
+
+    (void)state;
+    explain_count(&f.tally, TN_CAND_CHECKED);
+    f.tally.lossy = 1;
+    assert_reason(&f, "through the relay, because the direct way loses a quarter");
+    explain_count(&f.tally, TN_CAND_CHECKED);
+    assert_reason(&f, "a candidate works");
+}
+
 static void two_hard_nats_stay_on_the_relay_and_it_says_why_and_what_helps(void **state)
 {
     struct explain_facts f = facts(TN_PATH_RELAY, &hard, &hard);
@@ -216,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_direct_path_needs_no_advice),
+        cmocka_unit_test(a_direct_path_that_loses_much_is_the_reason_for_the_relay_unless_another_works),
         cmocka_unit_test(two_hard_nats_stay_on_the_relay_and_it_says_why_and_what_helps),
         cmocka_unit_test(a_hard_one_and_a_strict_one_need_a_mapped_port),
         cmocka_unit_test(the_search_for_a_port_tells_what_it_costs_and_what_came_of_it),

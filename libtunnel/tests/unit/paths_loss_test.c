@@ -1,0 +1,88 @@
+/* A direct path that loses much against a relay that does not, over 10 seeds. */
+#include "paths_net_fixture.h"
+
+#define LOSS_SEEDS 10
+
+static bool both_are(uint8_t via)
+{
+    return tn_paths_via(&net.end[0].paths) == via && tn_paths_via(&net.end[1].paths) == via;
+}
+
+static void set_direct_loss(uint32_t ppm)
+{
+    net.direct_loss_ppm[0] = net.direct_loss_ppm[1] = ppm;
+}
+
+static void begin_direct_with_data(uint64_t seed)
+{
+    begin(seed);
+    start_with_data(TN_MS(20));
+    check(pathnet_run_until(&net, TN_VIA_DIRECT, TN_S(5)), "never direct");
+    pathnet_run(&net, TN_S(5));
+}
+
+static void a_lossy_direct_path_loses_against_a_clean_relay(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= LOSS_SEEDS; seed++) {
+        size_t moves;
+
+        begin_direct_with_data(seed);
+        set_direct_loss(200000);
+        check(pathnet_run_until(&net, TN_VIA_RELAY, TN_S(40)), "the lossy path is kept");
+        pathnet_run(&net, TN_S(5));
+        moves = pathnet_count_events(&net, 0, TN_VIA_DIRECT);
+        pathnet_run(&net, TN_S(300));
+        check(both_are(TN_VIA_RELAY), "the relay is left for a lossy path");
+        check(pathnet_count_events(&net, 0, TN_VIA_DIRECT) <= moves + 1, "wavers");
+    }
+}
+
+static void a_path_that_is_clean_again_is_used_again(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= LOSS_SEEDS; seed++) {
+        begin_direct_with_data(seed);
+        set_direct_loss(200000);
+        check(pathnet_run_until(&net, TN_VIA_RELAY, TN_S(40)), "the lossy path is kept");
+        set_direct_loss(0);
+        check(pathnet_run_until(&net, TN_VIA_DIRECT, TN_S(120)), "the clean path is not taken again");
+        pathnet_run(&net, TN_S(60));
+        check(both_are(TN_VIA_DIRECT), "the clean path is left again");
+    }
+}
+
+static void a_lossy_path_is_kept_where_the_relay_loses_as_much(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= LOSS_SEEDS; seed++) {
+        begin_direct_with_data(seed);
+        set_loss(100000);
+        pathnet_run(&net, TN_S(120));
+        check(pathnet_count_events(&net, 0, TN_VIA_RELAY) <= 2, "goes to a relay that is no better");
+    }
+}
+
+static void a_lossy_path_is_kept_where_there_is_no_relay(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= LOSS_SEEDS; seed++) {
+        begin_direct_with_data(seed);
+        set_coordinator(false);
+        set_direct_loss(200000);
+        pathnet_run(&net, TN_S(60));
+        check(net.end[0].dropped_no_route + net.end[1].dropped_no_route == 0, "data has no way");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lossy_direct_path_loses_against_a_clean_relay),
+        cmocka_unit_test(a_path_that_is_clean_again_is_used_again),
+        cmocka_unit_test(a_lossy_path_is_kept_where_the_relay_loses_as_much),
+        cmocka_unit_test(a_lossy_path_is_kept_where_there_is_no_relay),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
