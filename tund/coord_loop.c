@@ -6,7 +6,7 @@
  *
  * The start, each step of which can fail with a sentence:
  *   process (no dumps) -> user -> sockets -> privileges given up -> state directory,
- *   lock -> key -> database -> server -> status socket -> address written -> ready
+ *   lock -> key -> database -> server -> places of before -> status socket -> address written -> ready
  * The end (SIGTERM, SIGINT) closes in the opposite order; SQLite's write-ahead log is folded
  * into the database, the status socket is removed, keys are wiped.
  *
@@ -30,6 +30,7 @@
 
 #include "coord_key.h"
 #include "coord_net.h"
+#include "coord_places.h"
 #include "coord_privs.h"
 #include "coord_report.h"
 #include "coord_status.h"
@@ -53,6 +54,7 @@ struct coord {
     struct coord_store *store;
     struct coord_net net;
     struct coord_streams streams;
+    struct coord_places places;
     struct coord_status status;
     /* secrets: the server and its sessions, in locked pages */
     struct tn_server *server;
@@ -463,6 +465,9 @@ static int start(struct coord *c, struct why *w)
     if (!err)
         err = start_address(c, w);
     if (!err)
+        err = coord_places_open(&c->places, &c->loop, &c->state, c->server, &c->net,
+                                c->o->max_sessions, read_clock, w);
+    if (!err)
         err = coord_status_open(&c->status, &c->loop, report, c, w);
     return err;
 }
@@ -472,6 +477,7 @@ static int start(struct coord *c, struct why *w)
 static void stop(struct coord *c)
 {
     coord_status_close(&c->status);
+    coord_places_close(&c->places);
     coord_net_close(&c->net);
     coord_streams_close(&c->streams);
     if (c->handles_open) {

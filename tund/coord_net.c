@@ -21,7 +21,7 @@
 
 /* ---- ways ---- */
 
-static uint8_t find_way(struct coord_net *n, unsigned socket, const struct tn_addr *local)
+uint8_t coord_net_way(struct coord_net *n, unsigned socket, const struct tn_addr *local)
 {
     static const struct tn_addr none;
 
@@ -90,7 +90,7 @@ static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct
         answer_stun(n, u, b, from);
         return;
     }
-    way = tn_ctl_is_control(tn_buf_data(b), b->len) ? find_way(n, socket, &from->local)
+    way = tn_ctl_is_control(tn_buf_data(b), b->len) ? coord_net_way(n, socket, &from->local)
                                                     : (uint8_t)socket;
     n->handler.on_datagram(n->handler.ctx, way, &from->remote, tn_buf_data(b), b->len);
 }

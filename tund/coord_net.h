@@ -60,6 +60,8 @@ TN_MUST_CHECK int coord_net_open(struct coord_net *n, uv_loop_t *loop,
 /* A zeroed struct is fine. The loop must run once more. */
 void coord_net_close(struct coord_net *n);
 
+/* The way through a socket and an own address; zero: the system chooses that. */
+uint8_t coord_net_way(struct coord_net *n, unsigned socket, const struct tn_addr *local);
 void coord_net_send(struct coord_net *n, uint8_t way, const struct tn_addr *to, const void *data,
                     size_t len);
 /* The same, but from a neighbour of the way: TN_DIAL_PORT, the other port of its address;

@@ -247,6 +247,8 @@ int tn_coord_on_resp(struct tn_coord_client *c, const struct tn_addr *src, const
     drop_handshake(c);
     c->previous_index = c->session_ok ? c->session.local_index : made.local_index;
     c->session = made;
+    c->lost.own_index = made.local_index;
+    c->lost.is_paid = false;
     tn_wipe(&made, sizeof(made));
     connected(c, src, &observed, unix_s, now);
     return 0;

@@ -5,7 +5,6 @@
  *     push:  on_datagram, open_relay, a request, tick, suspect, on_unreachable
  *     pull:  poll_out until 0, take_event until false; after *each* push
  *     sleep: until next_deadline, then tick
- *
  * CANDIDATES and every BIND are sent anew by themselves after each (re)connect. */
 #ifndef TN_COORD_CLIENT_H
 #define TN_COORD_CLIENT_H
@@ -23,6 +22,7 @@
 #include "../crypto/crypto.h"
 #include "client_beat.h"
 #include "client_link.h"
+#include "client_lost.h"
 #include "msg.h"
 #include "relay.h"
 #include "session.h"
@@ -146,6 +146,7 @@ struct tn_coord_client {
     uint64_t heard_us, spoken_us; /* last authentic datagram; last of ours, relay frames too */
     struct tn_coord_ping ping[TN_FAMILIES];
     struct tn_coord_beat beat;
+    struct tn_coord_lost lost;
     bool suspicious;
     uint64_t keepalive_us; /* in force */
     uint32_t rtt_us;
@@ -220,8 +221,7 @@ bool tn_coord_client_is_publishing(const struct tn_coord_client *c); /* JOIN or 
 
 /* ---- requests; each may be made before the session is up ---- */
 
-/* One at a time: a later one replaces the earlier. Kept and repeated over reconnects until
- * answered. TN_EINVAL: the card is too long. */
+/* A later one replaces the earlier. Repeated until answered. TN_EINVAL: the card is too long. */
 TN_MUST_CHECK int tn_coord_client_join(struct tn_coord_client *c, const uint8_t *card, size_t len,
                                        struct tn_now now);
 TN_MUST_CHECK int tn_coord_client_update(struct tn_coord_client *c, const uint8_t *card, size_t len,

@@ -1,7 +1,7 @@
 /* What comes from the coordinator, and the events made of it.
  *
  * A datagram counts only when it comes from the coordinator's address and, but
- * for COOKIE (client.c), is authentic. Whatever is authentic shows that the
+ * for COOKIE (client.c) and LOST (client_lost.c), is authentic. Whatever is authentic shows that the
  * session lives. An answer is matched with its request by type and id; one that
  * nobody waits for is dropped, so a request may be repeated at will.
  *
@@ -328,6 +328,8 @@ int tn_coord_client_on_datagram(struct tn_coord_client *c, const struct tn_addr 
             err = tn_coord_on_resp(c, src, data, len, now);
         else if (data[0] == TN_CTL_BEAT_ANSWER)
             err = tn_coord_on_beat_answer(c, data, len, now);
+        else if (data[0] == TN_CTL_LOST)
+            err = tn_coord_on_lost(c, src, data, len, now);
     }
     if (err)
         c->dropped++;

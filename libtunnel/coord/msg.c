@@ -46,7 +46,7 @@ bool tn_ctl_is_control(const uint8_t *datagram, size_t len)
     if (len < 2 || datagram[1] != TN_CTL_VERSION)
         return false;
     return (datagram[0] >= TN_CTL_INIT && datagram[0] <= TN_CTL_RELAY) ||
-           datagram[0] == TN_CTL_BEAT || datagram[0] == TN_CTL_BEAT_ANSWER;
+           (datagram[0] >= TN_CTL_LOST && datagram[0] <= TN_CTL_BEAT_ANSWER);
 }
 
 void tn_ctl_dial_encode(uint8_t from, const uint8_t nonce[TN_DIAL_NONCE_LEN],

@@ -20,6 +20,7 @@
 #define TN_CTL_RELAY 0x94
 #define TN_CTL_PUNCH 0x95
 #define TN_CTL_DIAL 0x96
+#define TN_CTL_LOST 0x97        /* lost.h */
 #define TN_CTL_BEAT 0x98        /* beat.h */
 #define TN_CTL_BEAT_ANSWER 0x99
 #define TN_CTL_VERSION 0x01

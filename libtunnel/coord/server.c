@@ -3,6 +3,7 @@
  *   server_shake.c    cookies, handshakes, when a session becomes real
  *   server_data.c     sealed requests, one by one
  *   server_beat.c     signs of life of members who pay for each byte
+ *   server_lost.c     what is said to those who have no session, and where they were
  *   server_member.c   JOIN, UPDATE, LOOKUP, SYNC: what the store knows
  *   server_connect.c  candidates, and the moment to punch
  *   server_check.c    dials back, so that a member learns what reaches it
@@ -130,6 +131,7 @@ int tn_server_init(struct tn_server *s, const struct tn_server_memory *mem,
     for (size_t i = 0; i < TN_SERVER_LIMIT_ROWS; i++) {
         s->limit[i].level = (uint64_t)s->cfg.handshakes_per_s * 5;
         s->limit[i].at_us = now.us;
+        s->lost[i] = (struct tn_server_bucket){.level = TN_SERVER_LOST_BURST, .at_us = now.us};
     }
     return 0;
 }

@@ -105,7 +105,7 @@ struct tn_server_config {
 #define TN_SERVER_COUNTERS(X)                                                                      \
     X(cookies_sent) X(handshakes) X(sessions_confirmed) X(sessions_replaced) X(sessions_expired)   \
     X(sessions_evicted) X(requests) X(joins) X(updates) X(joins_refused) X(connects)               \
-    X(connects_unreachable) X(punches) X(binds) X(beats) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
+    X(connects_unreachable) X(punches) X(binds) X(beats) X(lost_told) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
     X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \
@@ -137,6 +137,7 @@ struct tn_server {
     uint32_t oldest[2], newest[2]; /* lists: 0 tentative, 1 guests */
     uint64_t sweep_us;             /* when sessions are next looked through for expired ones */
     struct tn_server_bucket limit[TN_SERVER_LIMIT_ROWS]; /* handshakes by source */
+    struct tn_server_bucket lost[TN_SERVER_LIMIT_ROWS];  /* LOST by source */
     struct tn_share share; /* of the relay */
     struct tn_server_gauges gauge;
     struct tn_server_counters counter;

@@ -21,16 +21,20 @@ static void answer(struct tn_server *s, struct tn_server_in *in, struct tn_serve
 
 void tn_server_on_beat(struct tn_server *s, struct tn_server_in *in)
 {
-    uint32_t slot = TN_SERVER_NONE;
+    uint32_t slot;
     struct tn_server_session *x;
     struct tn_server_seen *seen;
     uint16_t interval_s;
     int err;
 
-    if (in->len == TN_CTL_BEAT_LEN)
-        slot = tn_server_by_index(s, tn_ctl_beat_index(in->data));
+    if (in->len != TN_CTL_BEAT_LEN) {
+        s->counter.drop_garbage++;
+        return;
+    }
+    slot = tn_server_by_index(s, tn_ctl_beat_index(in->data));
     if (slot == TN_SERVER_NONE || !tn_server_is_live(s, &s->mem.session[slot], in->now)) {
         s->counter.drop_no_session++;
+        tn_server_tell_lost(s, in, tn_ctl_beat_index(in->data));
         return;
     }
     x = &s->mem.session[slot];

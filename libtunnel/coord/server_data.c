@@ -164,18 +164,22 @@ static bool moves_home(const struct tn_server_session *x, uint8_t family,
 
 void tn_server_on_data(struct tn_server *s, struct tn_server_in *in)
 {
-    uint32_t slot = TN_SERVER_NONE;
+    uint32_t slot;
     struct tn_server_session *x;
     struct tn_server_seen *seen;
     uint8_t family;
     int err;
 
-    if (in->len >= TN_CTL_DATA_OVERHEAD)
-        slot = tn_server_by_index(s, tn_ctl_data_index(in->data));
+    if (in->len < TN_CTL_DATA_OVERHEAD) {
+        s->counter.drop_garbage++;
+        return;
+    }
+    slot = tn_server_by_index(s, tn_ctl_data_index(in->data));
     if (slot == TN_SERVER_NONE ||
         (s->mem.session[slot].state != TN_SERVER_TENTATIVE &&
          !tn_server_is_live(s, &s->mem.session[slot], in->now))) {
         s->counter.drop_no_session++;
+        tn_server_tell_lost(s, in, tn_ctl_data_index(in->data));
         return;
     }
     x = &s->mem.session[slot];

@@ -66,6 +66,8 @@ struct tn_server_channel *tn_server_channel_take(struct tn_server *s, uint32_t o
                                                  uint16_t number);
 
 /* ---- server_shake.c ---- */
+/* Row of the limits by source: one host, or one home, that is an IPv4 address or an IPv6 /64. */
+uint32_t tn_server_source_row(const struct tn_server *s, const struct tn_addr *src);
 void tn_server_new_cookie_key(struct tn_server *s, struct tn_now now);
 void tn_server_on_init(struct tn_server *s, struct tn_server_in *in);
 /* The first DATA under a tentative session: it becomes real. False: the store cannot be read. */
@@ -73,6 +75,11 @@ bool tn_server_confirm(struct tn_server *s, uint32_t slot);
 
 /* ---- server_beat.c ---- */
 void tn_server_on_beat(struct tn_server *s, struct tn_server_in *in);
+
+/* ---- server_lost.c ---- */
+#define TN_SERVER_LOST_BURST 200 /* to one source: a carrier's address has many members behind it */
+/* Says that `index`, which the datagram names, is nobody's. */
+void tn_server_tell_lost(struct tn_server *s, struct tn_server_in *in, uint32_t index);
 
 /* ---- server_data.c ---- */
 void tn_server_on_data(struct tn_server *s, struct tn_server_in *in);

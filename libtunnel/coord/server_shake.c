@@ -62,11 +62,14 @@ static void send_cookie(struct tn_server *s, struct tn_server_in *in)
     tn_server_emit(in, in->port, in->src, out, TN_CTL_COOKIE_LEN);
 }
 
-/* One host, or one home: an IPv4 address, an IPv6 /64. */
+uint32_t tn_server_source_row(const struct tn_server *s, const struct tn_addr *src)
+{
+    return tn_server_hash(s, src->ip, tn_addr_is_v4(src) ? 16 : 8) % TN_SERVER_LIMIT_ROWS;
+}
+
 static bool is_within_share(struct tn_server *s, const struct tn_server_in *in)
 {
-    size_t len = tn_addr_is_v4(in->src) ? 16 : 8;
-    uint32_t row = tn_server_hash(s, in->src->ip, len) % TN_SERVER_LIMIT_ROWS;
+    uint32_t row = tn_server_source_row(s, in->src);
     uint64_t rate = s->cfg.handshakes_per_s;
 
     return tn_server_bucket_take(&s->limit[row], in->now.us, rate, rate * 5, 1);

@@ -41,3 +41,14 @@ device_start isp electron-1
 assert_soon "after a restart it is back without an invite" 5 device_is isp electron-1 online
 # nothing tells the laptop: WireGuard makes a new session after 15 s without an answer
 assert_soon "and answers in the laptop's next session" 25 overlay_ping home electron-1
+
+lab_stop coordinator
+overlay_coord
+assert_soon "after the coordinator was restarted the device is back, for it is called" 10 overlay_ping home electron-1 -W 1
+# Rows of its file of those who are connected: their last byte, the number of starts, is 0.
+has_written() { (($(od -An -v -tu1 -w72 -j14 "$LAB_DIR/coordinator/places" | awk 'NF == 72 && $72 == 0' | wc -l) == $1)); }
+assert_soon "it has written down where both are" 3 has_written 2
+assert_status "the coordinator is killed" 137 lab_stop coordinator KILL
+overlay_coord
+assert_soon "and so after it was killed" 10 overlay_ping home electron-1 -W 1
+diag "$(lab_exec coord cat "$LAB_DIR/log/coordinator.log" | grep 'of before')"

@@ -54,7 +54,7 @@ void e2e_prepare(struct coordinator *c)
 void e2e_remove(struct coordinator *c)
 {
     static const char *const names[] = {"coord.db", "coord.db-wal", "coord.db-shm", "key",
-                                        "url", "daemon.lock", "status.sock"};
+                                        "url", "daemon.lock", "status.sock", "places"};
     char path[128];
 
     assert_int_equal(c->pid, 0);

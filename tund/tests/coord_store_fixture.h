@@ -98,7 +98,7 @@ static inline void temp_remove(const struct temp_dir *d)
 {
     static const char *const name[] = {"coord.db", "coord.db-wal", "coord.db-shm",
                                        "coord.db-journal", "key", "url", "daemon.lock",
-                                       "status.sock", "key.tmp", "url.tmp"};
+                                       "status.sock", "key.tmp", "url.tmp", "places"};
     char path[128];
 
     for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++) {

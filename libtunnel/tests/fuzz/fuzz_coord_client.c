@@ -2,7 +2,7 @@
  * hands.
  *
  * The input is a list: how[1] length[2] bytes. `how` says what comes:
- *   0 bytes from the coordinator's address, not authentic   nothing may change
+ *   0 bytes from the coordinator's address, not authentic   nothing may change; a LOST hurries
  *   1 the same, aimed at the session                        the same
  *   2 a sealed message from a coordinator gone mad          events, bounded
  *   3 a relayed frame                                       header pulled, or refused
@@ -86,6 +86,14 @@ static void not_authentic(struct tn_coord_client *c, uint8_t *d, size_t len, boo
         tn_put_be32(d + 4, c->session_ok ? c->session.local_index : c->client_index);
     drain(c);
     before = *c;
+    if (len > 1 && d[0] == TN_CTL_LOST && d[1] == TN_CTL_VERSION) { /* it may hurry a question, no more */
+        (void)give(c, d, len);
+        if (!c->session_ok || memcmp(before.session.recv_key, c->session.recv_key, 32) ||
+            memcmp(&before.session.window, &c->session.window, sizeof(before.session.window)) ||
+            before.heard_us != c->heard_us || before.event_count < c->event_count)
+            abort();
+        return;
+    }
     if (give(c, d, len) == 0)
         abort();
     before.dropped++;

@@ -28,6 +28,7 @@ static void take_picture(const struct net *n, struct picture *p)
     memcpy(&p->server, &n->server, sizeof(p->server));
     memset(&p->server.counter, 0, sizeof(p->server.counter));
     memset(p->server.scratch, 0, sizeof(p->server.scratch));
+    memset(p->server.lost, 0, sizeof(p->server.lost)); /* how often it may yet be told LOST */
     memcpy(p->session, n->session, sizeof(p->session));
     memcpy(p->channels, n->channels, sizeof(p->channels));
     memcpy(p->bucket, n->bucket, sizeof(p->bucket));
@@ -82,6 +83,16 @@ static struct net_packet caught(struct net *n, uint8_t kind)
     return n->kept;
 }
 
+/* What is answered to one who has no session. */
+static size_t due(const uint8_t *data, size_t len)
+{
+    if (len == TN_CTL_INIT_LEN && data[0] == TN_CTL_INIT)
+        return TN_CTL_COOKIE_LEN;
+    if (tn_link_is_frame(data, len) || (len >= TN_CTL_DATA_OVERHEAD && data[0] == TN_CTL_DATA))
+        return TN_CTL_LOST_LEN;
+    return 0;
+}
+
 static void garbage_is_met_with_silence(void **state)
 {
     struct net *n = net_of_members(1, 2);
@@ -100,7 +111,7 @@ static void garbage_is_met_with_silence(void **state)
             data[1] = TN_CTL_VERSION;
         out = account(n, &stranger, data, len);
         if (out)
-            assert_true(data[0] == TN_CTL_INIT && len == TN_CTL_INIT_LEN);
+            assert_int_equal(out, due(data, len));
     }
     net_free(n);
 }
@@ -118,8 +129,7 @@ static void no_kind_of_datagram_brings_back_more_than_was_sent(void **state)
         for (size_t len = 0; len <= p.len; len++) {
             size_t out = account(n, &stranger, p.data, len);
 
-            assert_int_equal(out, p.data[0] == TN_CTL_INIT && len == TN_CTL_INIT_LEN
-                                      ? TN_CTL_COOKIE_LEN : 0);
+            assert_int_equal(out, p.data[0] == TN_CTL_INIT ? due(p.data, len) : 0);
         }
         for (size_t bit = 0; bit < p.len * 8; bit++) {
             p.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -142,7 +152,7 @@ static void answers_and_relay_frames_of_strangers_are_dropped(void **state)
     for (unsigned kind = TN_CTL_COOKIE; kind <= TN_CTL_PUNCH; kind++) {
         data[0] = (uint8_t)kind;
         for (size_t len = 0; len <= sizeof(data); len++)
-            assert_int_equal(account(n, &stranger, data, len), 0);
+            assert_int_equal(account(n, &stranger, data, len), due(data, len));
     }
     for (uint32_t index = 0; index < 100000; index += 7) { /* guessed sessions */
         tn_relay_encode(data, 1, index * 42949u);
@@ -163,7 +173,8 @@ static void data_of_a_session_with_any_bit_flipped_changes_nothing(void **state)
 
         if (bit < p.len * 8)
             forged.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        assert_int_equal(account(n, &p.src, forged.data, forged.len), 0);
+        assert_int_equal(account(n, &p.src, forged.data, forged.len),
+                         bit / 32 == 1 ? TN_CTL_LOST_LEN : 0); /* the index */
     }
     assert_in_range(tn_server_counters(&n->server)->drop_replay, 1, 200);
     net_free(n);
@@ -411,7 +422,7 @@ static void an_ended_session_is_dead_before_it_is_swept_up(void **state)
     net_advance(n, n->now.us + TN_S(76));
     memcpy(d + 16, (uint8_t[]){TN_MSG_PING, 0, 0, 2, 0, 0, 0, 0}, 8);
     assert_int_equal(tn_ctl_seal(&k->c.session, d, 8), 0);
-    assert_int_equal(account(n, &k->at[0], d, 40), 0);
+    assert_int_equal(account(n, &k->at[0], d, 40), TN_CTL_LOST_LEN);
     assert_int_equal(tn_server_counters(&n->server)->drop_no_session, 1);
     net_free(n);
 }
