@@ -27,6 +27,12 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
     struct tn_path_event e;
 
     while (tn_paths_take_event(p->paths, &e)) {
+        if (e.mtu != p->mtu) {
+            p->mtu = e.mtu;
+            tn_event_push(n, &(struct tn_event){.kind = TN_EV_MTU, .peer = peer});
+        }
+        if (!e.moved)
+            continue;
         if (e.via != TN_VIA_DIRECT)
             p->direct_since_us = 0;
         else if (!p->direct_since_us)
@@ -142,6 +148,7 @@ void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now)
     p->is_member = true;
     tn_small_start(n, peer);
     cfg.mtu = p->mtu;
+    cfg.fixed_mtu = p->small;
     cfg.relay_only = p->is_device;
     p->channel = tn_overlay_channel(n, p->member, now);
     tn_paths_init(p->paths, &cfg, &now);
@@ -206,7 +213,7 @@ static void on_pong(struct tn_node *n, uint32_t peer, const struct tn_way *way,
 {
     struct tn_peer *p = &n->mem.peers[peer];
 
-    if (tn_paths_on_pong(p->paths, way, pong->txid, pong->full, &pong->observed, &now))
+    if (tn_paths_on_pong(p->paths, way, pong->txid, pong->size, &pong->observed, &now))
         return;
     if (!p->ping.txid || pong->txid != p->ping.txid)
         return;

@@ -1,7 +1,8 @@
 /* What is special about a device, whose modem takes datagrams of 1024 bytes: packets to it (and, where we
  * are one, to everybody) are as long as fits, sealed and behind the relay's header. What is longer
- * is answered with ICMP, or goes as two fragments: IPv6, whose links carry 1280 bytes in one piece,
- * and IPv4 that may be split. Nothing is padded, and the headers of ordinary UDP are left out: they would
+ * is answered with ICMP, or goes as fragments: IPv6, whose links carry 1280 bytes in one piece,
+ * and IPv4 that may be split. The same is done where a path carries less than the MTU (path/paths_size.c).
+ * To a device nothing is padded, and the headers of ordinary UDP are left out: they would
  * cost bytes that are paid for. */
 #include "node_small.h"
 
@@ -30,9 +31,8 @@ void tn_small_start(struct tn_node *n, uint32_t peer)
     p->mtu = p->small ? TN_DEVICE_MTU : n->mtu;
 }
 
-enum tn_verdict tn_small_check(struct tn_node *n, uint32_t peer, struct tn_buf *b)
+enum tn_verdict tn_small_check(struct tn_node *n, struct tn_buf *b, uint16_t mtu)
 {
-    const struct tn_peer *p = &n->mem.peers[peer];
     uint8_t *ip = tn_buf_data(b);
     size_t len = tn_ip_len(ip, b->len);
     bool v6 = ip[0] >> 4 == 6;
@@ -42,39 +42,43 @@ enum tn_verdict tn_small_check(struct tn_node *n, uint32_t peer, struct tn_buf *
         return TN_DROP;
     }
     b->len = len; /* what a link adds behind the packet is not part of it */
-    if (len <= p->mtu || (len <= TN_FRAG_PACKET_MAX && (v6 || tn_ip_may_split(ip))))
+    if (len <= mtu || (len <= TN_FRAG_PACKET_MAX && (v6 || tn_ip_may_split(ip))))
         return TN_SEND;
     n->counters.drop_too_big++;
-    b->len = tn_ip_too_big(ip, len, v6 ? TN_FRAG_PACKET_MAX : p->mtu);
+    b->len = tn_ip_too_big(ip, len, v6 ? TN_FRAG_PACKET_MAX : mtu);
     return b->len ? TN_DELIVER : TN_DROP;
 }
 
-static int split(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
+static int split(struct tn_node *n, uint32_t peer, struct tn_buf *b, uint16_t mtu, struct tn_now now)
 {
-    uint16_t total = (uint16_t)b->len, id = n->frag_id++;
-    int err = tn_frag_keep(&n->frags, peer, id, tn_buf_data(b), total, now.us);
+    struct tn_frag f = {.id = n->frag_id++, .total = (uint16_t)b->len};
     uint8_t *at;
+    int err;
 
+    f.parts = tn_frag_parts(f.total, mtu);
+    if (!f.parts)
+        return TN_ENOSPC;
+    err = tn_frag_keep(&n->frags, peer, &f, tn_buf_data(b), now.us);
     if (err)
         return err;
-    b->len = tn_frag_part_len(total, 0);
+    b->len = tn_frag_part_len(&f);
     at = tn_buf_push(b, TN_FRAG_HEADER_LEN);
     if (!at)
         return TN_ENOSPC;
-    tn_frag_encode(at, 0, id, total);
+    tn_frag_encode(at, &f);
     n->counters.tx_fragments++;
     return 0;
 }
 
 /* A device knows the squeezed form; of another member it is known once he has used it, in this session. */
-int tn_small_send(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now)
+int tn_small_send(struct tn_node *n, uint32_t peer, struct tn_buf *b, uint16_t mtu, struct tn_now now)
 {
     const struct tn_peer *p = &n->mem.peers[peer];
 
+    if (b->len > mtu)
+        return split(n, peer, b, mtu, now);
     if (!p->small)
         return 0;
-    if (b->len > p->mtu)
-        return split(n, peer, b, now);
     if (p->is_device || p->squeezes)
         (void)tn_squeeze(b, n->card.cert.ipv4, n->roster.members[p->member].card.cert.ipv4);
     return 0;

@@ -39,6 +39,7 @@ bool tn_tx_way(struct tn_node *n, uint32_t peer, struct tn_now now, struct tn_wa
 
     if (!p->is_member) {
         way->via = TN_VIA_DIRECT;
+        way->mtu = UINT16_MAX; /* nothing is asked of a plain peer; the system splits what it must */
         way->addr = p->endpoint;
         return p->has_endpoint;
     }
@@ -168,7 +169,7 @@ enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
         return TN_DROP;
     *peer = slot;
     if (n->mem.peers[slot].small)
-        verdict = tn_small_check(n, slot, b);
+        verdict = tn_small_check(n, b, n->mem.peers[slot].mtu);
     if (verdict != TN_SEND)
         return verdict;
     tn_path_on_data_sent(n, slot, b->len, now);
@@ -177,7 +178,11 @@ enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
         verdict = TN_STAGE;
         goto out;
     }
-    if (tn_small_send(n, slot, b, now) || seal_or_plan(n, slot, b, now, job) ||
+    if (b->len > way.mtu)
+        verdict = tn_small_check(n, b, way.mtu);
+    if (verdict != TN_SEND)
+        goto out;
+    if (tn_small_send(n, slot, b, way.mtu, now) || seal_or_plan(n, slot, b, now, job) ||
         tn_tx_route(n, slot, &way, b, now, route)) {
         n->counters.drop_no_session++;
         verdict = TN_DROP;

@@ -212,6 +212,7 @@ void tn_on_network_change(struct tn_node *n, struct tn_now now);
 enum tn_event_kind {
     TN_EV_SESSION,     /* peer: staged packets can go: a session is new, or a way was found */
     TN_EV_GAVE_UP,     /* peer: 90 s without an answer; drop what is staged */
+    TN_EV_MTU,         /* peer: longer or shorter packets go to it in one piece (tn_peer_info.mtu) */
     TN_EV_PATH,        /* peer, path, addr, us: moved to this path, so long after wishing for one */
     TN_EV_UNREACHABLE, /* peer: the coordinator says it is not connected */
     TN_EV_PONG,        /* peer, token, path, addr, us: round-trip time */

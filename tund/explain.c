@@ -94,7 +94,7 @@ static const char *obstacle(const struct explain_facts *f)
     if (t->checked)
         return "a candidate works, and traffic is about to move to it";
     if (t->small)
-        return "a candidate answers small packets only: the way there has a smaller MTU";
+        return "a candidate answers small packets only: the way there has a smaller MTU, too small for data";
     if (t->silent && pair_of(f) > TN_PAIR_PUNCH)
         return explain_pair(f);
     if (t->silent)
@@ -123,8 +123,12 @@ void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN])
 {
     switch (f->path) {
     case TN_PATH_DIRECT:
-        snprintf(out, EXPLAIN_LEN, "direct, because small and full-size packets were answered on this way, "
-                 "and it is the best of %u that work", f->tally.checked);
+        if (f->mtu < f->mtu_wanted)
+            snprintf(out, EXPLAIN_LEN, "direct, because small packets and those of up to %u bytes were answered on "
+                     "this way, and it is the best of %u that work", (unsigned)f->mtu, f->tally.checked);
+        else
+            snprintf(out, EXPLAIN_LEN, "direct, because small and full-size packets were answered on this way, "
+                     "and it is the best of %u that work", f->tally.checked);
         return;
     case TN_PATH_RELAY:
         reason_of_relay(f, out);
@@ -193,6 +197,11 @@ static bool is_small_only(const struct explain_facts *f)
     return wants_direct(f) && f->tally.small && !f->tally.checked;
 }
 
+static bool is_narrow(const struct explain_facts *f)
+{
+    return f->path != TN_PATH_NONE && !f->is_device && f->mtu < f->mtu_wanted;
+}
+
 static bool is_punchable_yet_silent(const struct explain_facts *f)
 {
     return wants_direct(f) && pair_of(f) == TN_PAIR_PUNCH && f->tally.silent && !f->tally.trying &&
@@ -221,8 +230,9 @@ static const struct {
                   "says how much"},
     {is_lied_to, "the gateway says that it has mapped %s and does not forward it: map the port by hand, or "
                  "restart the gateway"},
-    {is_small_only, "lower the MTU (tund --mtu) at both ends, or repair the link on the way to %s that drops "
-                    "full-size packets"},
+    {is_small_only, "repair the link on the way to %s that drops packets of no more than 400 bytes"},
+    {is_narrow, "nothing need be done, but for the last bit of speed: a link on the way to %s drops full-size packets, "
+                "so shorter ones are sent"},
     {is_punchable_yet_silent, "these NATs can be punched, so a firewall is in the way: let UDP from and to %s's "
                               "outside address pass, at both ends"},
     {is_unmeasured_here, "run `tundctl netcheck` here: what this NAT does is not known"},

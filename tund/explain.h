@@ -21,6 +21,7 @@ struct explain_facts {
     bool reachable;     /* false: the coordinator said that it is not connected */
     bool joined;        /* we are connected to the coordinator */
     bool is_device;     /* the member pays for each byte, and is relayed for that */
+    uint16_t mtu, mtu_wanted; /* bytes that pass in one piece by the path in use, and that should */
     struct tn_nat own, peer; /* all zero: not known */
     struct explain_tally tally;
     uint32_t budget, searches; /* bytes of one search for a port; how many were begun here */

@@ -220,6 +220,9 @@ static void on_event(void *ctx, const struct tn_event *ev)
     case TN_EV_PATH:
         on_path(o, ev);
         break;
+    case TN_EV_MTU:
+        overlay_net_mtu(o, ev->peer);
+        break;
     case TN_EV_GAVE_UP:
         log_info("%s: no answer to handshakes", peer_name(o, ev->peer));
         break;

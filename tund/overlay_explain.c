@@ -17,8 +17,8 @@ static const char *verdict_sentence(uint8_t verdict)
     static const char *const text[] = {
         [TN_CAND_NEW] = "nothing was sent there yet",
         [TN_CAND_PUNCHING] = "being tried now",
-        [TN_CAND_ANSWERED_SMALL] = "small packets pass, full-size ones do not, so it carries no data",
-        [TN_CAND_CHECKED] = "small and full-size packets were answered: it may carry data",
+        [TN_CAND_ANSWERED_SMALL] = "small packets pass, long ones do not, so it carries no data",
+        [TN_CAND_CHECKED] = "small and long packets were answered: it may carry data",
         [TN_CAND_SILENT] = "never answered: a NAT or firewall on the way keeps packets back",
         [TN_CAND_REFUSED] = "not used: our own address, or one that must not be probed",
         [TN_CAND_LOST] = "worked, and stopped answering",
@@ -44,11 +44,14 @@ static void say_came_back(const struct tn_cand *c, struct tn_now now, char out[C
     else if (!c->last_pong_us)
         snprintf(out, CANDIDATE_LEN, "%llu packets came from there, but no answer to what we sent: the way there "
                  "is open in one direction", (unsigned long long)c->in_packets);
+    else if (!c->mtu)
+        snprintf(out, CANDIDATE_LEN, "%llu packets, the last %.0f s ago; small probes are answered in %.1f ms, "
+                 "long ones are not", (unsigned long long)c->in_packets,
+                 (double)(now.us - c->last_in_us) / 1e6, (double)c->rtt_us / 1000.0);
     else
         snprintf(out, CANDIDATE_LEN, "%llu packets, the last %.0f s ago; small probes are answered in %.1f ms, "
-                 "full-size ones %s", (unsigned long long)c->in_packets,
-                 (double)(now.us - c->last_in_us) / 1e6, (double)c->rtt_us / 1000.0,
-                 c->full_ok_us ? "as well" : "are not");
+                 "and packets of up to %u bytes pass in one piece", (unsigned long long)c->in_packets,
+                 (double)(now.us - c->last_in_us) / 1e6, (double)c->rtt_us / 1000.0, (unsigned)c->mtu);
 }
 
 static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_now now)
@@ -60,7 +63,7 @@ static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_no
     say_came_back(c, now, came_back);
     if (c->next_try_us != TN_NEVER && c->next_try_us)
         next = json_real(c->next_try_us > now.us ? (double)(c->next_try_us - now.us) / 1e6 : 0.0);
-    return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
+    return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
                      "address", overlay_endpoint_json(&c->addr),
                      "origin", tn_cand_origin_name(c->origin),
                      "verdict", tn_cand_verdict_name(c->verdict),
@@ -75,6 +78,7 @@ static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_no
                      "rtt_ms", overlay_ms_json(c->rtt_us),
                      "last_out_s", overlay_age_json(c->last_out_us, now.us),
                      "last_in_s", overlay_age_json(c->last_in_us, now.us),
+                     "mtu", c->mtu ? json_integer(c->mtu) : json_null(),
                      "full_size_ok_s", overlay_age_json(c->full_ok_us, now.us),
                      "observed", overlay_endpoint_json(&c->observed),
                      "next_try_s", next);
@@ -161,6 +165,8 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
     tn_wipe(info.psk, sizeof(info.psk));
     f.path = info.path;
     f.reachable = info.reachable;
+    f.mtu = info.mtu;
+    f.mtu_wanted = o->t->mtu;
     f.is_device = info.is_device;
     f.peer = info.nat;
     f.searches = info.searches;

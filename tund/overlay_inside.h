@@ -45,7 +45,6 @@ enum overlay_coord_state {
 };
 
 struct overlay_ping;
-struct overlay_lan_socket;
 struct overlay_stream;
 
 struct overlay_nat {
@@ -160,6 +159,7 @@ TN_MUST_CHECK int overlay_net_start(struct overlay *o, struct why *w);
 void overlay_net_stop(struct overlay *o);
 /* A member's card is new, or has changed: a device has routes of its own. Logs what fails. */
 void overlay_net_member(struct overlay *o, uint32_t member);
+void overlay_net_mtu(struct overlay *o, uint32_t peer); /* TN_EV_MTU */
 void overlay_set_candidates(struct overlay *o);
 
 /* ---- overlay_coord.c ---- */

@@ -7,7 +7,8 @@
  *
  * A device takes datagrams of 1024 bytes. Its two addresses have routes of their own, with the
  * MTU that fits, so TCP and whoever else asks the routes sends what arrives. IPv6 keeps its
- * 1280 bytes, which the node sends in two fragments; TCP is told to stay below that.
+ * 1280 bytes, which the node sends in fragments; TCP is told to stay below that. So does any other member
+ * while the path to it carries less than the interface's MTU.
  *
  * The prefix is checked against the host's other routes at each start, because a
  * machine moves: a laptop's café may use the overlay's prefix. */
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "libtunnel/base/ct.h"
 #include "log.h"
 
 #define HOST_ADDRS_MAX 64
@@ -41,17 +43,20 @@ static int check_clash(struct overlay *o, struct why *w)
     return err;
 }
 
-/* A prefix whose packets are small, or not, through the interface. */
-static int add_route(struct overlay *o, const struct tn_addr *prefix, uint8_t bits,
-                     const struct tn_addr *own, bool small)
+/* What a device takes, through this interface. */
+static uint32_t device_mtu(const struct overlay *o)
 {
-    uint32_t mtu = o->t->mtu < TN_DEVICE_MTU ? o->t->mtu : TN_DEVICE_MTU;
-    bool v4 = tn_addr_is_v4(prefix);
+    return o->t->mtu < TN_DEVICE_MTU ? o->t->mtu : TN_DEVICE_MTU;
+}
 
-    if (!small)
-        return nl_route_add(&o->t->nl, o->t->ifname, prefix, bits, own, 0, 0);
-    return nl_route_add(&o->t->nl, o->t->ifname, prefix, bits, own, v4 ? mtu : TN_IP6_MIN_MTU,
-                        v4 ? 0 : mtu - IP6_TCP_LEN);
+/* A prefix to which packets of up to mtu bytes go through the interface; 0: the interface's. */
+static int add_route(struct overlay *o, const struct tn_addr *prefix, uint8_t bits,
+                     const struct tn_addr *own, uint32_t mtu)
+{
+    bool split = !tn_addr_is_v4(prefix) && mtu && mtu < TN_IP6_MIN_MTU;
+
+    return nl_route_add(&o->t->nl, o->t->ifname, prefix, bits, own, split ? TN_IP6_MIN_MTU : mtu,
+                        split ? mtu - IP6_TCP_LEN : 0);
 }
 
 /* Address, route and backstop of one family. */
@@ -63,38 +68,61 @@ static int set_family(struct overlay *o, const struct prefix *p, const struct tn
     if (!err)
         err = nl_backstop_add(nl, &p->addr, p->bits);
     if (!err)
-        err = add_route(o, &p->addr, p->bits, own, is_device(&o->self.card));
+        err = add_route(o, &p->addr, p->bits, own, is_device(&o->self.card) ? device_mtu(o) : 0);
     return err;
 }
 
-static void route_device(struct overlay *o, const struct tn_member *m, const struct tn_addr *to,
-                         const struct tn_addr *own)
+/* One address of a member gets a route with that MTU, or (0) loses the one it may have. */
+static void route_address(struct overlay *o, const struct tn_member *m, const struct tn_addr *to,
+                          const struct tn_addr *own, uint32_t mtu)
 {
     uint8_t bits = tn_addr_is_v4(to) ? 32 : 128;
     int err;
 
-    if (m->left)
-        err = nl_route_del(&o->t->nl, o->t->ifname, to, bits);
+    if (mtu)
+        err = add_route(o, to, bits, own, mtu);
     else
-        err = add_route(o, to, bits, own, true);
-    if (err && !(m->left && (err == -ESRCH || err == -ENOENT)))
-        log_warn("the route of device %s cannot be changed: %s", m->card.cert.name, strerror(-err));
+        err = nl_route_del(&o->t->nl, o->t->ifname, to, bits);
+    if (err && !(!mtu && (err == -ESRCH || err == -ENOENT)))
+        log_warn("the route of %s cannot be changed: %s", m->card.cert.name, strerror(-err));
+}
+
+static void route_member(struct overlay *o, const struct tn_member *m, uint32_t mtu)
+{
+    struct tn_addr a4 = tn_card_address4(&m->card), a6 = tn_card_address6(&m->card);
+    struct tn_addr own4 = tn_card_address4(&o->self.card), own6 = tn_card_address6(&o->self.card);
+
+    if (!o->net_up || !memcmp(m->card.identity, o->self.card.identity, sizeof(m->card.identity)))
+        return;
+    route_address(o, m, &a4, &own4, mtu);
+    if (!o->no_ipv6)
+        route_address(o, m, &a6, &own6, mtu);
 }
 
 void overlay_net_member(struct overlay *o, uint32_t member)
 {
     const struct tn_member *m = tn_node_member(o->t->node, member);
-    struct tn_addr a4, a6, own4 = tn_card_address4(&o->self.card),
-                           own6 = tn_card_address6(&o->self.card);
 
-    if (!m || !o->net_up || !is_device(&m->card) ||
-        !memcmp(m->card.identity, o->self.card.identity, sizeof(m->card.identity)))
+    if (m && m->left)
+        route_member(o, m, 0);
+    else if (m && is_device(&m->card))
+        route_member(o, m, device_mtu(o));
+}
+
+/* The kernel forgets what it was told by ICMP as well, because the route is a new one: so TCP grows again. */
+void overlay_net_mtu(struct overlay *o, uint32_t peer)
+{
+    const struct tn_member *m;
+    struct tn_peer_info info;
+
+    if (!tn_node_peer_info(o->t->node, peer, &info))
         return;
-    a4 = tn_card_address4(&m->card);
-    a6 = tn_card_address6(&m->card);
-    route_device(o, m, &a4, &own4);
-    if (!o->no_ipv6)
-        route_device(o, m, &a6, &own6);
+    tn_wipe(info.psk, sizeof(info.psk));
+    m = tn_node_member(o->t->node, info.member);
+    if (!m || info.is_device)
+        return;
+    log_info("%s: packets of up to %u bytes pass in one piece", m->card.cert.name, (unsigned)info.mtu);
+    route_member(o, m, info.mtu < o->t->mtu ? info.mtu : 0);
 }
 
 int overlay_net_start(struct overlay *o, struct why *w)

@@ -62,6 +62,7 @@ static void print_explain(const json_t *e)
            show_ms(json_object_get(peer, "rtt_ms"), rtt));
     if (json_is_number(json_object_get(peer, "time_to_direct_ms")))
         printf(", direct after %s", show_ms(json_object_get(peer, "time_to_direct_ms"), direct));
+    printf(", MTU %d", (int)json_integer_value(json_object_get(peer, "mtu")));
     printf("\n%s\n\n", show_text(e, "reason", text, sizeof(text)));
     printf("NATs: %s\n", show_text(nats, "words", text, sizeof(text)));
     print_nat(nats, "own", "here");

@@ -97,7 +97,7 @@ int show_json(const json_t *value)
 
 /* ---- tables ---- */
 
-#define COLUMNS 8
+#define COLUMNS 9
 #define CELL_LEN 64
 
 static void fill_row(const json_t *peer, char cell[COLUMNS][CELL_LEN])
@@ -111,9 +111,10 @@ static void fill_row(const json_t *peer, char cell[COLUMNS][CELL_LEN])
     show_text(peer, "path", cell[2], CELL_LEN);
     show_text(peer, "endpoint", cell[3], CELL_LEN);
     snprintf(cell[4], CELL_LEN, "%s", show_ms(json_object_get(peer, "rtt_ms"), text));
-    snprintf(cell[5], CELL_LEN, "%s", show_bytes(json_object_get(peer, "tx_bytes"), text));
-    snprintf(cell[6], CELL_LEN, "%s", show_bytes(json_object_get(peer, "rx_bytes"), text));
-    snprintf(cell[7], CELL_LEN, "%s", show_age(json_object_get(peer, "last_handshake_s"), text));
+    snprintf(cell[5], CELL_LEN, "%d", (int)json_integer_value(json_object_get(peer, "mtu")));
+    snprintf(cell[6], CELL_LEN, "%s", show_bytes(json_object_get(peer, "tx_bytes"), text));
+    snprintf(cell[7], CELL_LEN, "%s", show_bytes(json_object_get(peer, "rx_bytes"), text));
+    snprintf(cell[8], CELL_LEN, "%s", show_age(json_object_get(peer, "last_handshake_s"), text));
 }
 
 static void widen(size_t width[COLUMNS], char cell[COLUMNS][CELL_LEN])
@@ -133,8 +134,8 @@ static void print_row(const size_t width[COLUMNS], char cell[COLUMNS][CELL_LEN])
 
 static void print_peers(const json_t *peers)
 {
-    char head[COLUMNS][CELL_LEN] = {"PEER", "ADDRESS", "PATH", "ENDPOINT", "RTT", "SENT", "RECEIVED",
-                                    "HANDSHAKE"};
+    char head[COLUMNS][CELL_LEN] = {"PEER", "ADDRESS", "PATH", "ENDPOINT", "RTT", "MTU", "SENT",
+                                    "RECEIVED", "HANDSHAKE"};
     char cell[COLUMNS][CELL_LEN];
     size_t width[COLUMNS] = {0}, i;
     const json_t *peer;

@@ -32,7 +32,7 @@
 #define TN_COORD_EVENTS TN_SIZE(12, 6) /* until the node drains them, with each datagram */
 #endif
 #ifndef TN_PROBE_RING
-#define TN_PROBE_RING TN_SIZE(8, 4) /* PINGs of one way that may still be answered */
+#define TN_PROBE_RING TN_SIZE(12, 4) /* PINGs of one way that may still be answered */
 #endif
 /* Direct candidates of one address family. None: the node knows no way but the relay, and the sources
  * are path/relay_only.c in place of path/paths*.c. */

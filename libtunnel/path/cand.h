@@ -18,8 +18,8 @@
 enum tn_cand_verdict {
     TN_CAND_NEW,            /* known, nothing sent yet */
     TN_CAND_PUNCHING,       /* a round is going on */
-    TN_CAND_ANSWERED_SMALL, /* small PINGs pass, full-size ones do not (yet): carries no data */
-    TN_CAND_CHECKED,        /* small and full size were answered: may carry data */
+    TN_CAND_ANSWERED_SMALL, /* small PINGs pass, long ones do not (yet): carries no data */
+    TN_CAND_CHECKED,        /* small and long PINGs were answered: may carry data */
     TN_CAND_SILENT,         /* never answered so far */
     TN_CAND_REFUSED,        /* not probeable, or our own address: nothing is ever sent there */
     TN_CAND_LOST,           /* was checked, then stopped answering */
@@ -40,7 +40,8 @@ struct tn_cand {
     uint64_t last_out_us;
     uint64_t last_in_us;      /* the last authentic packet */
     uint64_t last_pong_us;    /* the last answered PING of ours: proof of both directions */
-    uint64_t full_ok_us;      /* the last answered full-size PING */
+    uint16_t mtu;             /* the longest inner packet that passed in one piece; 0 unknown */
+    uint64_t full_ok_us;      /* when that was last seen */
     uint64_t quiet_until_us;  /* left alone until then, after three silent rounds */
     uint64_t next_try_us;     /* when the next packet is due by itself; TN_NEVER: with the next CONNECT */
     struct tn_addr observed;  /* our own address as the peer saw it on this way; zero unknown */

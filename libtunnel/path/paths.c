@@ -24,7 +24,7 @@
 
 static bool is_ping_due(const struct tn_paths *p, const struct tn_probe *pr)
 {
-    return p->session_up && (pr->small_due || pr->full_due);
+    return p->session_up && (pr->small_due || tn_size_is_due(pr));
 }
 
 static uint64_t probe_next(const struct tn_paths *p, const struct tn_probe *pr)
@@ -74,6 +74,7 @@ void tn_paths_set_relay(struct tn_paths *p, bool available, const struct tn_now 
     p->relay_suspect = false;
     p->relay.missed = 0;
     p->relay.row[TN_ROW_ANSWER] = TN_NEVER;
+    tn_size_reset(&p->relay);
     if (available)
         tn_probe_wake(p, &p->relay, now);
     tn_paths_choose(p, now);
@@ -118,11 +119,13 @@ void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now)
         pr->flaps = 0;
         pr->hold_us = 0;
         pr->lost_tries = 0;
+        tn_size_reset(pr);
         if (pr->c.verdict == TN_CAND_SILENT)
             pr->c.verdict = TN_CAND_NEW;
         if (p->session_up && pr->c.verdict == TN_CAND_CHECKED)
             pr->small_due = true;
     }
+    tn_size_reset(&p->relay);
     p->round_tokens = TN_ROUND_TOKENS_MAX;
     p->connect_forced = p->best >= 0 || p->data_us;
     if (p->connect_forced)
@@ -213,6 +216,8 @@ void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *
         tn_paths_renew_next(p);
         return;
     }
+    if (pr && len > TN_SIZE_FLOOR)
+        tn_size_on_data(p, pr, now);
     if (!was_active)
         on_awake(p, now);
     else if (p->best >= 0 && tn_probe_is_hushed(&p->cand[p->best], now))
@@ -256,6 +261,7 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
     pr->c.in_bytes += len;
     pr->c.last_in_us = now->us;
     tn_flow_heard(p, pr);
+    tn_size_on_arrival(pr, len);
     if (tn_paths_is_relay(p, pr)) {
         pr->missed = 0;
         if (p->relay_suspect)
@@ -274,12 +280,12 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
         on_hush(p, &p->cand[p->best], now);
 }
 
-bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, bool full,
+bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, uint16_t size,
                       const struct tn_addr *observed, const struct tn_now *now)
 {
     struct tn_probe *pr = find_way(p, from);
 
-    if (!pr || !tn_probe_pong(p, pr, txid, full, now))
+    if (!pr || !tn_probe_pong(p, pr, txid, size, now))
         return false;
     if (observed)
         pr->c.observed = *observed;

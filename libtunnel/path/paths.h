@@ -26,6 +26,7 @@ enum tn_via {
 /* A way to a peer. `addr` counts for TN_VIA_DIRECT only and is zero otherwise. */
 struct tn_way {
     uint8_t via; /* enum tn_via */
+    uint16_t mtu; /* inner bytes that pass in one piece; only tn_paths_route says it */
     struct tn_addr addr;
 };
 
@@ -37,7 +38,7 @@ enum tn_path_wish_kind {
 struct tn_path_wish {
     uint8_t kind; /* enum tn_path_wish_kind */
     bool low_ttl;
-    bool full;
+    bool full;     /* PING: longer than a small one */
     uint16_t size; /* PING: bytes of the link message */
     uint64_t txid;
     struct tn_way to;
@@ -48,16 +49,19 @@ struct tn_path_event {
     struct tn_addr addr;   /* DIRECT: the address */
     uint64_t at_us;        /* when it changed */
     uint64_t search_us;    /* DIRECT: microseconds since the search for a direct path began; else 0 */
+    uint16_t mtu;          /* inner bytes that pass there in one piece */
+    bool moved;            /* the way is another; otherwise only its MTU is */
 };
 
 struct tn_paths_config {
     uint16_t mtu;           /* inner MTU = size of a full-size PING, TN_LINK_MIN_LEN at least */
     uint64_t idle_beat_us;  /* heartbeat of an idle direct path; 0: the default of 20 s; at most 30 min */
+    bool fixed_mtu;         /* it is small already, and one end pays for bytes: only full size is asked, at first */
     bool relay_only;        /* the peer pays for each byte and cannot be punched: it is asked nothing, but
                                for a PING when data had no answer for 3 s */
 };
 
-enum { TN_PROBE_ROWS = 5 };
+enum { TN_PROBE_ROWS = 6, TN_SIZE_FAN = 10 };
 
 /* One way that can be probed: a candidate or the relay. Private to path/; read `c` through tn_paths_cand. */
 struct tn_probe {
@@ -66,8 +70,20 @@ struct tn_probe {
     struct {
         uint64_t txid;
         uint64_t sent_us; /* 0: free */
-        bool full;
+        uint16_t size;
     } sent[TN_PROBE_RING];
+    struct { /* paths_size.c */
+        uint64_t asked_us;  /* the first full-size PING that has no answer yet; 0: none */
+        uint64_t ask_us;    /* long data asks again then */
+        uint64_t raised_us; /* the last search ended */
+        uint16_t low, top;  /* the longest that was answered, the longest that may be; top 0: no search is on */
+        uint16_t whole;     /* top as the search began */
+        uint16_t fan[TN_SIZE_FAN];
+        uint8_t count, sent; /* of fan: sizes, and how many went out */
+        uint8_t tries;       /* fans in a row of which nothing was answered */
+        uint8_t raises;      /* searches in a row that found no more */
+        bool proven;         /* low was answered */
+    } size;
     uint64_t fresh_us;     /* the last authentic packet that still counts; 0 after a change of network */
     uint64_t ping_us;      /* the last small PING sent */
     uint64_t full_us;      /* the last full-size PING sent */
@@ -90,6 +106,7 @@ struct tn_probe {
 
 #if TN_PATHS_PER_FAMILY == 0
 struct tn_paths { /* relay_only.c */
+    uint16_t mtu;
     bool relay_up, told_up;
 };
 #else
@@ -118,6 +135,7 @@ struct tn_paths {
     uint64_t next_us;   /* what tn_paths_next answers */
     struct tn_path_event state; /* as it is */
     uint8_t told_via;           /* as it was last reported */
+    uint16_t told_mtu;
     struct tn_addr told_addr;
 };
 #endif
@@ -148,9 +166,9 @@ void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_way *to, size_t 
 /* An authentic packet of this peer came by `from`: handshake response, data, keepalive, PING or PONG. */
 void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t len,
                            const struct tn_now *now);
-/* A PONG came by `from`, after tn_paths_on_authentic for the same packet. True: it answers a PING that was
- * sent that very way. `observed` is what the peer saw. */
-bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, bool full,
+/* A PONG of `size` bytes came by `from`, after tn_paths_on_authentic for the same packet. True: it answers a
+ * PING of that size that was sent that very way. `observed` is what the peer saw. */
+bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, uint16_t size,
                       const struct tn_addr *observed, const struct tn_now *now);
 /* A search for a port has found that way: it is asked at once. */
 void tn_paths_found(struct tn_paths *p, const struct tn_addr *addr, const struct tn_now *now);

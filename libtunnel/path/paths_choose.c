@@ -104,6 +104,7 @@ static void set_state(struct tn_paths *p, const struct tn_now *now)
     } else {
         e.via = p->relay_up ? TN_VIA_RELAY : TN_VIA_NONE;
     }
+    p->state.mtu = e.mtu = tn_size_limit(p, p->best >= 0 ? &p->cand[p->best] : &p->relay);
     if (e.via == p->state.via && tn_addr_equal(&e.addr, &p->state.addr))
         return;
     e.at_us = now->us;
@@ -161,11 +162,15 @@ void tn_paths_choose(struct tn_paths *p, const struct tn_now *now)
 
 bool tn_paths_take_event(struct tn_paths *p, struct tn_path_event *out)
 {
-    if (p->told_via == p->state.via && tn_addr_equal(&p->told_addr, &p->state.addr))
+    bool moved = p->told_via != p->state.via || !tn_addr_equal(&p->told_addr, &p->state.addr);
+
+    if (!moved && p->told_mtu == p->state.mtu)
         return false;
     p->told_via = p->state.via;
     p->told_addr = p->state.addr;
+    p->told_mtu = p->state.mtu;
     *out = p->state;
+    out->moved = moved;
     return true;
 }
 
@@ -189,6 +194,7 @@ void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct t
     } else if (!p->relay_up && p->spare >= 0 && tn_probe_is_full_ok(&p->cand[p->spare], now)) {
         direct = p->spare;
     }
+    out->mtu = tn_size_limit(p, direct >= 0 ? &p->cand[direct] : &p->relay);
     if (direct >= 0) {
         out->via = TN_VIA_DIRECT;
         out->addr = p->cand[direct].c.addr;

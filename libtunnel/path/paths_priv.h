@@ -4,6 +4,7 @@
  *   paths_table.c   the table of candidates: merge, evict
  *   paths_punch.c   rounds: punches, then PINGs, then a verdict
  *   paths_probe.c   PINGs, PONGs, heartbeats, loss
+ *   paths_size.c    how long a packet may be on a way
  *   paths_choose.c  which path data takes, when CONNECT is wanted
  *   paths_flow.c    a stream that breaks off is asked after at once
  */
@@ -19,6 +20,7 @@ enum tn_probe_row {
     TN_ROW_END,    /* the round is over */
     TN_ROW_BEAT,   /* heartbeat, or a look at a lost path */
     TN_ROW_ANSWER, /* an answer to a PING of a path in use is overdue */
+    TN_ROW_SIZE,   /* so is one to a full-size PING, or to a fan of sizes */
 };
 
 /* docs/PROTOCOL.md section 5 */
@@ -32,6 +34,7 @@ enum tn_probe_row {
 #define TN_SILENT_ROUNDS_MAX 3
 #define TN_QUIET_US TN_S(600)
 #define TN_FULL_TRIES 4
+#define TN_SIZE_FLOOR 400 /* longer data may be too long; it is searched down to that */
 #define TN_FULL_GAP_US TN_MS(40)
 
 /* Worst case of loss while data flows: the path dies just after an answer. One beat, one overdue answer
@@ -114,13 +117,17 @@ void tn_flow_heard(struct tn_paths *p, const struct tn_probe *pr);
 bool tn_probe_is_full_ok(const struct tn_probe *pr, const struct tn_now *now);
 /* True: something is due now that was not. */
 bool tn_probe_heard(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
-bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, bool full,
+bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, uint16_t size,
                    const struct tn_now *now);
 void tn_probe_emit(struct tn_paths *p, struct tn_probe *pr, struct tn_rng *rng,
                    const struct tn_now *now, struct tn_path_wish *out);
 void tn_probe_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 void tn_probe_silence(struct tn_probe *pr);
+/* It was answered: may it carry data? */
+void tn_probe_judge(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+/* It carries less than TN_SIZE_FLOOR: with a relay to fall back to, it is given up. */
+void tn_probe_too_narrow(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 /* Has nothing come in by this way for longer than an answer takes? */
 bool tn_probe_is_hushed(const struct tn_probe *pr, const struct tn_now *now);
 /* Does it lose so much that the relay may be better? */
@@ -129,6 +136,21 @@ bool tn_probe_is_lossy(const struct tn_probe *pr);
 void tn_probe_metered_sent(struct tn_paths *p, const struct tn_now *now);
 /* Brings the beat forward when data begins to flow; asks at once where the path may be stale. */
 void tn_probe_wake(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+
+/* size */
+/* Inner bytes that pass by this way in one piece, as far as is known. */
+uint16_t tn_size_limit(const struct tn_paths *p, const struct tn_probe *pr);
+bool tn_size_is_due(const struct tn_probe *pr);
+/* The next size to ask; only where tn_size_is_due. */
+uint16_t tn_size_take(const struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+void tn_size_answered(struct tn_paths *p, struct tn_probe *pr, uint16_t size, const struct tn_now *now);
+void tn_size_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+/* Data longer than TN_SIZE_FLOOR goes out by this way. */
+void tn_size_on_data(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
+/* A datagram of len bytes, sealed, came by it. */
+void tn_size_on_arrival(struct tn_probe *pr, size_t len);
+/* The way may be another now: what is known of it is asked again with the next long packet. */
+void tn_size_reset(struct tn_probe *pr);
 
 /* Every door that may change a deadline ends with this. */
 void tn_paths_renew_next(struct tn_paths *p);

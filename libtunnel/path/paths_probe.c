@@ -16,8 +16,7 @@
  * How much a way loses is told by its small PINGs. Where the path in use loses more than
  * an eighth, it and the relay are asked four times a second, until it is clear which is better.
  *
- * A path in use is tried in full size again each minute; four such PINGs without an
- * answer, while small ones pass, take the check away: its MTU has shrunk. */
+ * A path in use is tried in full size again each minute, and with long data more often: paths_size.c. */
 #include "linkmsg.h"
 #include "paths_priv.h"
 
@@ -134,6 +133,7 @@ void tn_probe_silence(struct tn_probe *pr)
 {
     pr->small_due = false;
     pr->full_due = false;
+    tn_size_reset(pr);
     pr->missed = 0;
     pr->row[TN_ROW_PING] = TN_NEVER;
     pr->row[TN_ROW_BEAT] = TN_NEVER;
@@ -147,21 +147,17 @@ void tn_probe_emit(struct tn_paths *p, struct tn_probe *pr, struct tn_rng *rng,
 
     out->kind = TN_PATH_WISH_PING;
     out->full = full;
-    out->size = full ? p->cfg.mtu : TN_LINK_MIN_LEN;
+    out->size = full ? tn_size_take(p, pr, now) : TN_LINK_MIN_LEN;
     tn_rng_bytes(rng, &out->txid, sizeof out->txid);
     pr->sent[pr->sent_at].txid = out->txid;
     pr->sent[pr->sent_at].sent_us = now->us;
-    pr->sent[pr->sent_at].full = full;
+    pr->sent[pr->sent_at].size = out->size;
     pr->sent_at = (uint8_t)((pr->sent_at + 1) % TN_PROBE_RING);
     pr->c.out_packets++;
     pr->c.out_bytes += out->size;
     pr->c.last_out_us = now->us;
-    if (full) {
-        pr->full_due = false;
-        pr->full_us = now->us;
-        pr->full_count++;
+    if (full)
         return;
-    }
     pr->small_due = false;
     pr->ping_us = now->us;
     if (pr->c.verdict == TN_CAND_LOST && pr->lost_tries < UINT8_MAX)
@@ -174,12 +170,12 @@ void tn_probe_emit(struct tn_paths *p, struct tn_probe *pr, struct tn_rng *rng,
 }
 
 /* The time of the PING that this answers, and its place in the ring freed; 0: it answers none. */
-static uint64_t match(struct tn_probe *pr, uint64_t txid, bool full, const struct tn_now *now)
+static uint64_t match(struct tn_probe *pr, uint64_t txid, uint16_t size, const struct tn_now *now)
 {
     for (size_t i = 0; i < TN_PROBE_RING; i++) {
         uint64_t sent_us = pr->sent[i].sent_us;
 
-        if (!sent_us || pr->sent[i].txid != txid || pr->sent[i].full != full)
+        if (!sent_us || pr->sent[i].txid != txid || pr->sent[i].size != size)
             continue;
         pr->sent[i].sent_us = 0;
         return now->us - sent_us <= TN_PONG_VALID_US ? sent_us : 0;
@@ -196,7 +192,7 @@ static void note_rtt(struct tn_probe *pr, uint64_t sample_us)
 }
 
 /* Without a relay a path in use is better kept, whatever its size, than given up. */
-static void judge(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
+void tn_probe_judge(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
 {
     if (tn_paths_is_relay(p, pr) || tn_probe_is_full_ok(pr, now) ||
         (tn_paths_is_best(p, pr) && !p->relay_up)) {
@@ -208,33 +204,35 @@ static void judge(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *
     }
     pr->c.verdict = TN_CAND_ANSWERED_SMALL;
     pr->heard = true;
+    if (pr->size.top)
+        return; /* how much it carries is being searched */
     if (!pr->round_us)
         tn_round_begin(p, pr, false, 0, now);
     else
         tn_round_ping(pr, now);
 }
 
-bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, bool full,
+bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, uint16_t size,
                    const struct tn_now *now)
 {
-    uint64_t sent_us = match(pr, txid, full, now);
+    uint64_t sent_us = match(pr, txid, size, now);
+    bool full = size > TN_LINK_MIN_LEN;
 
     if (!sent_us)
         return false;
     if (!full && is_watched(p, pr))
         note_loss(pr, false);
     pr->missed = 0;
-    pr->row[TN_ROW_ANSWER] = TN_NEVER;
+    if (!full || !p->relay_up) /* a small one that was lost still counts, beside the relay */
+        pr->row[TN_ROW_ANSWER] = TN_NEVER;
     pr->c.last_pong_us = now->us;
     pr->c.silent_rounds = 0;
     pr->c.quiet_until_us = 0;
-    if (full) {
-        pr->c.full_ok_us = now->us;
-        pr->full_count = 0;
-    }
     if (!full || !pr->c.rtt_us)
         note_rtt(pr, now->us - sent_us);
-    judge(p, pr, now);
+    if (full)
+        tn_size_answered(p, pr, size, now);
+    tn_probe_judge(p, pr, now);
     if (pr->row[TN_ROW_BEAT] == TN_NEVER)
         arm_beat(p, pr, now);
     return true;
@@ -298,6 +296,7 @@ void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now 
     pr->lost_tries = 0;
     pr->fresh_us = 0;
     pr->row[TN_ROW_ANSWER] = TN_NEVER;
+    tn_size_reset(pr);
     if (was_best) {
         pr->flaps = now->us - pr->chosen_us < TN_FLAP_US ? (uint8_t)(pr->flaps + 1) : 0;
         pr->flaps = pr->flaps > 5 ? 5 : pr->flaps;
@@ -350,28 +349,22 @@ static bool is_recheck_due(const struct tn_paths *p, const struct tn_probe *pr,
     return age_us >= (tn_paths_is_active(p, now) ? TN_RECHECK_US : TN_CHECK_VALID_US / 2);
 }
 
-/* With a relay to fall back to, a path that stopped to pass full-size packets is given up. False: it was. */
-static bool recheck(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
+void tn_probe_too_narrow(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
 {
-    if (pr->full_count < TN_FULL_TRIES) {
-        pr->full_due = true;
-        return true;
-    }
-    if (!p->relay_up) {
-        pr->full_count = 0;
-        return true;
-    }
+    if (tn_paths_is_relay(p, pr) || pr->c.verdict != TN_CAND_CHECKED || !p->relay_up)
+        return;
     tn_probe_lose(p, pr, now);
+    pr->c.mtu = 0;
     pr->c.full_ok_us = 0;
     pr->c.verdict = TN_CAND_ANSWERED_SMALL;
     pr->row[TN_ROW_BEAT] = TN_NEVER;
     if (p->spare >= 0 && pr == &p->cand[p->spare])
         p->spare = -1;
-    return false;
 }
 
 void tn_probe_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
 {
+    tn_size_tick(p, pr, now);
     if (tn_deadline_take(&pr->row[TN_ROW_ANSWER], now->us))
         miss(p, pr, now);
     if (!tn_deadline_take(&pr->row[TN_ROW_BEAT], now->us))
@@ -383,8 +376,7 @@ void tn_probe_tick(struct tn_paths *p, struct tn_probe *pr, const struct tn_now 
     if (beat_us(p, pr, now) == 0)
         return;
     if (tn_paths_is_best(p, pr) && is_recheck_due(p, pr, now)) {
-        if (!recheck(p, pr, now))
-            return;
+        pr->full_due = !pr->size.top;
     } else if (tn_paths_is_best(p, pr) && !tn_paths_is_active(p, now)) {
         uint64_t defer_us = pr->fresh_us + p->cfg.idle_beat_us + p->cfg.idle_beat_us / 4;
 

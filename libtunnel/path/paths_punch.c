@@ -118,7 +118,7 @@ void tn_round_ping(struct tn_probe *pr, const struct tn_now *now)
     gap_us = gap_us > TN_FULL_GAP_US ? gap_us : TN_FULL_GAP_US;
     if (pr->c.last_pong_us < pr->round_us)
         pr->small_due = true;
-    if (pr->heard && !tn_probe_is_full_ok(pr, now) && pr->full_count < TN_FULL_TRIES &&
+    if (pr->heard && !pr->size.top && !tn_probe_is_full_ok(pr, now) && pr->full_count < TN_FULL_TRIES &&
         (pr->full_us == 0 || now->us - pr->full_us >= gap_us))
         pr->full_due = true;
 }

@@ -9,6 +9,7 @@
 void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const struct tn_now *now)
 {
     memset(p, 0, sizeof *p);
+    p->mtu = cfg->mtu;
 }
 
 void tn_paths_set_relay(struct tn_paths *p, bool available, const struct tn_now *now)
@@ -52,7 +53,7 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
 {
 }
 
-bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, bool full,
+bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t txid, uint16_t size,
                       const struct tn_addr *observed, const struct tn_now *now)
 {
     return false; /* nothing was asked */
@@ -83,7 +84,7 @@ uint64_t tn_paths_next(const struct tn_paths *p)
 
 void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct tn_way *out)
 {
-    *out = (struct tn_way){.via = tn_paths_via(p)};
+    *out = (struct tn_way){.via = tn_paths_via(p), .mtu = p->mtu};
 }
 
 bool tn_paths_take_connect(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *now)
@@ -96,7 +97,7 @@ bool tn_paths_take_event(struct tn_paths *p, struct tn_path_event *out)
     if (p->told_up == p->relay_up)
         return false;
     p->told_up = p->relay_up;
-    *out = (struct tn_path_event){.via = tn_paths_via(p)};
+    *out = (struct tn_path_event){.via = tn_paths_via(p), .mtu = p->mtu, .moved = true};
     return true;
 }
 

@@ -53,6 +53,26 @@ lab_restore() {
     lab_restore_one_way "$2" "$1"
 }
 
+# lab_black_hole HOME BYTES|none: whatever is longer than that (with its IP header) vanishes on the home's
+# internet link, both ways, and nobody is told. Behind the wire, where no packet is a train of several.
+lab_black_hole() {
+    local link=s${LAB_NUMBER[$1]}
+    lab_exec inet nft -f - <<RULES
+table inet hole_$link
+delete table inet hole_$link
+RULES
+    [[ $2 != none ]] || return 0
+    lab_exec inet nft -f - <<RULES
+table inet hole_$link {
+ chain forward {
+  type filter hook forward priority filter - 5; policy accept;
+  iifname "$link" meta length > $2 drop
+  oifname "$link" meta length > $2 drop
+ }
+}
+RULES
+}
+
 # lab_forget SITE: its router forgets every mapping, as after a power cut.
 lab_forget() {
     lab_nat "$1" "${LAB_KIND[$1]}"

@@ -155,7 +155,19 @@ static void small_packets_only_is_an_mtu(void **state)
     (void)state;
     explain_count(&f.tally, TN_CAND_ANSWERED_SMALL);
     assert_reason(&f, "smaller MTU");
-    assert_true(advises(&f, "lower the MTU"));
+    assert_true(advises(&f, "repair the link"));
+}
+
+static void a_narrow_path_says_how_narrow(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_DIRECT, &easy, &easy);
+
+    f.mtu = f.mtu_wanted = 1400;
+    assert_reason(&f, "full-size");
+    assert_false(advises(&f, "drops full-size packets"));
+    f.mtu = 1232;
+    assert_reason(&f, "up to 1232 bytes");
+    assert_true(advises(&f, "drops full-size packets"));
 }
 
 static void who_is_away_is_not_our_nats_fault(void **state)
@@ -235,6 +247,7 @@ int main(void)
         cmocka_unit_test(blocked_udp_is_named_at_the_right_end),
         cmocka_unit_test(a_pair_that_could_be_punched_points_at_a_firewall),
         cmocka_unit_test(small_packets_only_is_an_mtu),
+        cmocka_unit_test(a_narrow_path_says_how_narrow),
         cmocka_unit_test(who_is_away_is_not_our_nats_fault),
         cmocka_unit_test(without_a_coordinator_that_comes_first),
         cmocka_unit_test(a_member_that_was_never_asked_says_how_to_ask),

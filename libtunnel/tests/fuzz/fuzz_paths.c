@@ -142,7 +142,7 @@ static void pong(struct world *w)
         return;
     w->authentic++;
     tn_paths_on_authentic(&w->paths, &from, ping.size, &w->now);
-    tn_paths_on_pong(&w->paths, &from, ping.txid, ping.full ^ (n == 127), NULL, &w->now);
+    tn_paths_on_pong(&w->paths, &from, ping.txid, (uint16_t)(ping.size ^ (n == 127)), NULL, &w->now);
 }
 
 static void operate(struct world *w)

@@ -226,17 +226,67 @@ static void a_punch_survives_routers_that_give_a_mapping_away_to_the_uninvited(v
     sim_free(n.s);
 }
 
-static void a_path_that_drops_full_size_packets_carries_no_traffic(void **state)
+static uint16_t mtu_of(const struct net *n)
+{
+    struct tn_peer_info info = {0};
+    uint32_t peer = sim_peer_slot(n->s, n->a, n->b);
+
+    assert_true(tn_node_peer_info(n->s->node[n->a].node, peer, &info));
+    return info.mtu;
+}
+
+/* Full-size packets until one arrives; microseconds. What is too long for the path as it is known is
+ * answered with ICMP, which is what TCP waits for. */
+static void long_packets_until(struct net *n, uint64_t max_us)
+{
+    uint64_t end = n->s->w->now.us + max_us;
+    bool arrived = false;
+
+    while (!arrived) {
+        assert_in_range(n->s->w->now.us, 0, end);
+        sim_send(n->s, n->a, n->b, mtu_of(n), ++n->tag);
+        n->want_from = n->a;
+        arrived = sim_run_until(n->s, tag_came, n, TN_MS(100));
+    }
+}
+
+static void a_black_hole_on_both_ways_is_found(void **state)
+{
+    static const struct {
+        uint32_t link, least, most; /* outer bytes; inner ones that must be found */
+    } row[] = {{1300, 1212, 1240}, {1124, 1040, 1064}, {576, 496, 516}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct net n;
+
+        open_net(&n, sim_seed(4), PORT_RESTRICTED, PORT_RESTRICTED);
+        n.s->w->max_len = row[i].link - 28; /* the simulation's datagrams are without IP and UDP */
+        assert_true(one_way(&n, n.a, 84, TN_S(2)));
+        long_packets_until(&n, TN_S(2));
+        assert_true(traffic_until(&n, both_direct, TN_S(3)));
+        assert_in_range(mtu_of(&n), row[i].least, row[i].most);
+        sim_free(n.s);
+    }
+}
+
+/* As IPv6 asks of every link; what is longer, or may not be split, is answered. */
+static void where_576_pass_1280_go_in_three_fragments(void **state)
 {
     struct net n;
 
     (void)state;
     open_net(&n, sim_seed(4), PORT_RESTRICTED, PORT_RESTRICTED);
-    /* blocks direct full-size only: the relay's way is as large, so let the coordinator be exempt */
-    n.s->w->max_len = 1300;
+    n.s->w->max_len = 576 - 28;
     assert_true(one_way(&n, n.a, 84, TN_S(2)));
-    assert_false(traffic_until(&n, both_direct, TN_S(20)));
-    assert_int_equal(sim_path(n.s, n.a, n.b), TN_PATH_RELAY);
+    long_packets_until(&n, TN_S(2));
+    assert_true(traffic_until(&n, both_direct, TN_S(3)));
+    assert_int_equal(n.s->node[n.b].node->counters.rx_fragments, 0);
+    assert_true(one_way(&n, n.a, 1280, TN_S(1)));
+    assert_int_equal(n.s->node[n.b].node->counters.rx_fragments, 3);
+    assert_int_equal(n.s->node[n.a].node->counters.drop_too_big, 0);
+    assert_false(one_way(&n, n.a, 1281, TN_S(1)));
+    assert_int_equal(n.s->node[n.a].node->counters.drop_too_big, 1);
     sim_free(n.s);
 }
 
@@ -486,7 +536,8 @@ int main(void)
         cmocka_unit_test(every_pair_of_nat_kinds_gets_the_path_that_theory_gives_it),
         cmocka_unit_test(members_of_one_lan_speak_over_the_lan_with_hairpin_or_without),
         cmocka_unit_test(a_punch_survives_routers_that_give_a_mapping_away_to_the_uninvited),
-        cmocka_unit_test(a_path_that_drops_full_size_packets_carries_no_traffic),
+        cmocka_unit_test(a_black_hole_on_both_ways_is_found),
+        cmocka_unit_test(where_576_pass_1280_go_in_three_fragments),
         cmocka_unit_test(a_cut_direct_path_falls_back_to_the_relay_within_three_seconds_and_returns),
         cmocka_unit_test(direct_tunnels_and_their_rekeys_live_on_without_the_coordinator),
         cmocka_unit_test(a_coordinator_that_restarts_under_relayed_traffic_is_found_again),

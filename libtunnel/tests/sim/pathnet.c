@@ -136,7 +136,8 @@ static void send_relay(struct pathnet *n, int from, struct pathnet_packet *p)
 {
     p->to = (uint8_t)(1 - from);
     p->relay = true;
-    if (n->relay_cut[from] || !lucky(n, n->relay_loss_ppm[from]))
+    if (n->relay_cut[from] || !lucky(n, n->relay_loss_ppm[from]) ||
+        (n->relay_max_len && p->len > n->relay_max_len))
         return;
     enqueue(n, p, n->relay_us);
 }
@@ -174,7 +175,9 @@ static void send_wish(struct pathnet *n, int e, const struct tn_path_wish *w)
         if (c && !tn_addr_equal(&c->addr, &w->to.addr))
             c = NULL;
     }
-    if (w->full && (!c || !c->last_in_us))
+    if (w->full && w->to.via == TN_VIA_RELAY)
+        n->end[e].relay_full++;
+    else if (w->full && (!c || !c->last_in_us))
         n->end[e].unproven_full++;
     send_way(n, e, &w->to, &p);
 }
@@ -182,10 +185,12 @@ static void send_wish(struct pathnet *n, int e, const struct tn_path_wish *w)
 static void send_data(struct pathnet *n, int e)
 {
     struct pathnet_end *me = &n->end[e];
-    struct pathnet_packet p = {.kind = PATHNET_DATA, .len = 1000};
+    struct pathnet_packet p = {.kind = PATHNET_DATA, .len = me->data_len};
     struct tn_way route;
 
     tn_paths_route(&me->paths, &n->now, &route);
+    if (p.len > route.mtu)
+        p.len = route.mtu;
     tn_paths_on_data_sent(&me->paths, p.len, &n->now);
     me->sent++;
     if (route.via == TN_VIA_NONE)
@@ -274,7 +279,7 @@ static void receive(struct pathnet *n, const struct pathnet_packet *p)
     if (p->kind == PATHNET_PING)
         answer_ping(n, p->to, p, &from);
     else if (p->kind == PATHNET_PONG)
-        tn_paths_on_pong(&me->paths, &from, p->link.txid, p->link.full, &p->link.observed,
+        tn_paths_on_pong(&me->paths, &from, p->link.txid, p->link.size, &p->link.observed,
                          &n->now);
     else
         note_data(n, me, p->relay);
@@ -418,6 +423,7 @@ void pathnet_init(struct pathnet *n, uint64_t seed)
         me->kind = PATHNET_RESTRICTED;
         me->next_port = (uint16_t)(30000 + tn_rng_below(&n->rng, 20000));
         me->coordinator_up = true;
+        me->data_len = 1000;
     }
 }
 

@@ -45,9 +45,10 @@ struct pathnet_end {
 
     uint64_t data_every_us; /* 0: sends no data */
     uint64_t data_at_us;
+    size_t data_len; /* what is longer than the way's MTU is sent as long as that: as TCP does, once told */
     uint64_t sent, got, got_direct, got_relay, dropped_no_route;
     uint64_t last_got_us, longest_gap_us;
-    uint64_t probes, probe_bytes, unproven_full, connects;
+    uint64_t probes, probe_bytes, relay_full, unproven_full, connects;
     struct tn_path_event event[PATHNET_EVENTS];
     size_t events;
 };
@@ -75,7 +76,7 @@ struct pathnet {
     uint64_t direct_us[2]; /* one way */
     uint32_t direct_loss_ppm[2], relay_loss_ppm[2];
     bool direct_cut[2], relay_cut[2];
-    size_t direct_max_len; /* larger inner packets vanish; 0: none do */
+    size_t direct_max_len, relay_max_len; /* larger inner packets vanish; 0: none do */
     uint64_t relay_us;     /* one way, end to end */
     uint64_t jitter_us;
     uint64_t connect_skew_us; /* end 1 hears of a CONNECT that much later than end 0 */

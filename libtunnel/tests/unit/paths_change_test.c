@@ -58,7 +58,7 @@ static void answer_all(void)
         if (w[i].kind != TN_PATH_WISH_PING)
             continue;
         tn_paths_on_authentic(&paths, &w[i].to, w[i].size, &now);
-        tn_paths_on_pong(&paths, &w[i].to, w[i].txid, w[i].full, NULL, &now);
+        tn_paths_on_pong(&paths, &w[i].to, w[i].txid, w[i].size, NULL, &now);
     }
 }
 

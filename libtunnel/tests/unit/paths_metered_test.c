@@ -98,7 +98,7 @@ static void a_ping_that_is_answered_ends_the_doubt(void **state)
     tn_paths_on_data_sent(&paths, 100, &now);
     assert_int_equal(go_on(TN_METERED_SILENCE_US + TN_MS(100), &w), 1);
     tn_paths_on_authentic(&paths, &relay, 80, &now);
-    assert_true(tn_paths_on_pong(&paths, &relay, w.txid, false, &none, &now));
+    assert_true(tn_paths_on_pong(&paths, &relay, w.txid, TN_LINK_MIN_LEN, &none, &now));
     assert_int_equal(go_on(TN_S(60), &w), 0);
     assert_false(tn_paths_relay_suspect(&paths));
 }

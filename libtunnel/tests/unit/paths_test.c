@@ -89,7 +89,7 @@ static void answer(const struct tn_path_wish *w, uint64_t after_us)
 {
     now.us += after_us;
     tn_paths_on_authentic(&paths, &w->to, w->size, &now);
-    assert_true(tn_paths_on_pong(&paths, &w->to, w->txid, w->full, NULL, &now));
+    assert_true(tn_paths_on_pong(&paths, &w->to, w->txid, w->size, NULL, &now));
 }
 
 /* Brings a candidate to CHECKED with that round-trip time. */
@@ -312,12 +312,12 @@ static void only_a_pong_from_where_the_ping_went_counts(void **state)
             ping = wish[i];
     assert_int_equal(ping.size, TN_LINK_MIN_LEN);
     from = ping.to;
-    assert_false(tn_paths_on_pong(&paths, &elsewhere, ping.txid, false, NULL, &now));
-    assert_false(tn_paths_on_pong(&paths, &relay, ping.txid, false, NULL, &now));
-    assert_false(tn_paths_on_pong(&paths, &from, ping.txid ^ 1, false, NULL, &now));
-    assert_false(tn_paths_on_pong(&paths, &from, ping.txid, true, NULL, &now));
-    assert_true(tn_paths_on_pong(&paths, &from, ping.txid, false, NULL, &now));
-    assert_false(tn_paths_on_pong(&paths, &from, ping.txid, false, NULL, &now)); /* once */
+    assert_false(tn_paths_on_pong(&paths, &elsewhere, ping.txid, TN_LINK_MIN_LEN, NULL, &now));
+    assert_false(tn_paths_on_pong(&paths, &relay, ping.txid, TN_LINK_MIN_LEN, NULL, &now));
+    assert_false(tn_paths_on_pong(&paths, &from, ping.txid ^ 1, TN_LINK_MIN_LEN, NULL, &now));
+    assert_false(tn_paths_on_pong(&paths, &from, ping.txid, MTU, NULL, &now));
+    assert_true(tn_paths_on_pong(&paths, &from, ping.txid, TN_LINK_MIN_LEN, NULL, &now));
+    assert_false(tn_paths_on_pong(&paths, &from, ping.txid, TN_LINK_MIN_LEN, NULL, &now)); /* once */
     assert_int_equal(paths.cand[0].c.verdict, TN_CAND_ANSWERED_SMALL);
     expect_route(TN_VIA_RELAY, NULL);
 }
@@ -331,7 +331,7 @@ static void a_pong_that_is_too_late_counts_for_nothing(void **state)
     pull();
     assert_true(wishes >= 1 && wish[0].kind == TN_PATH_WISH_PING);
     now.us += TN_PONG_VALID_US + 1;
-    assert_false(tn_paths_on_pong(&paths, &from, wish[0].txid, wish[0].full, NULL, &now));
+    assert_false(tn_paths_on_pong(&paths, &from, wish[0].txid, wish[0].size, NULL, &now));
 }
 
 static void traffic_changes_path_only_for_a_real_gain(void **state)
@@ -450,7 +450,7 @@ static struct tn_addr begin_silence(uint64_t rtt_us)
         tn_paths_on_data_sent(&paths, 100, &now);
         tn_paths_on_authentic(&paths, &from, 100, &now);
         for (size_t w = 0; w < wishes; w++)
-            (void)tn_paths_on_pong(&paths, &wish[w].to, wish[w].txid, wish[w].full, NULL, &now);
+            (void)tn_paths_on_pong(&paths, &wish[w].to, wish[w].txid, wish[w].size, NULL, &now);
     }
     return addr;
 }
