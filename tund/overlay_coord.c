@@ -5,6 +5,7 @@
  * the host's network changed; after a failure again in 1, 2, 4 .. 30 s. Of several
  * addresses of a family the next is taken when a whole attempt, of 8 s, had no
  * answer: a dead one is not for ever, and a slow one is not given up.
+ * A host without IPv4 asks for an IPv4 coordinator through 64:ff9b::/96, in case there is a NAT64.
  *
  *   RESOLVING -> CONNECTING -> CONNECTED -> JOINED        REFUSED is the end of the
  *      ^  `-> UNRESOLVED         ^ `------ CONNECTED       coordinator's part only: tunnels
@@ -15,8 +16,11 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "log.h"
+#include "udp_msg.h"
 
 #define RETRY_MIN_MS 1000u
 #define RETRY_MAX_MS 30000u
@@ -40,8 +44,30 @@ void overlay_coord_changed(struct overlay *o, enum overlay_coord_state s)
 
 /* ---- addresses ---- */
 
-static void use(struct overlay *o, const struct tn_addr *v4, const struct tn_addr *v6)
+static bool has_way_to(const struct tn_addr *v4)
 {
+    union udp_sockaddr sa;
+    socklen_t len = udp_to_sockaddr(v4, true, &sa);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool ok = fd < 0 || connect(fd, &sa.sa, len) == 0; /* sends nothing; without a socket nothing is known */
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* Where this host has no IPv4, a coordinator that has nothing else may be reached by the network's NAT64, of
+ * which DNS64 tells by a name, and nobody by a literal address. */
+static struct tn_addr v6_of(const struct tn_addr *v4, const struct tn_addr *v6)
+{
+    if (!tn_addr_is_zero(v6) || tn_addr_is_zero(v4) || has_way_to(v4))
+        return *v6;
+    return tn_addr_nat64(v4);
+}
+
+static void use(struct overlay *o, const struct tn_addr *v4, const struct tn_addr *v6_told)
+{
+    const struct tn_addr v6_found = v6_of(v4, v6_told), *v6 = &v6_found;
     char text[2][ADDR_TEXT_LEN];
 
     o->resolved = true;

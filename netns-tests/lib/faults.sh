@@ -140,3 +140,49 @@ IP
     ip -n "${LAB_CARRIER[$1]:-inet}" neigh flush to "$old" # the provider sends nothing there any more
     LAB_EXTERNAL[$1]=$new
 }
+
+# lab_only_v6 HOST: from now on it has no IPv4.
+lab_only_v6() { lab_exec "$1" ip -4 address flush dev eth0; }
+
+# lab_renumber6 HOME: its provider gives it another IPv6 prefix; nothing has the old one any more.
+lab_renumber6() {
+    local router=${LAB_ROUTER[$1]} n=${LAB_NUMBER[$1]} host wan old new
+    wan=$(printf '2a00:2:%x:' "$n") old=$(printf '2a00:2:%x:100:' "$n") new=$(printf '2a00:2:%x:200:' "$n")
+    lab_ip inet <<IP
+route del $old:/64 via $wan:2
+route add $new:/64 via $wan:2
+IP
+    lab_ip "$router" <<IP
+addr del $old:1/64 dev lan
+addr add $new:1/64 dev lan nodad
+IP
+    for host in ${LAB_HOSTS[$1]}; do
+        lab_ip "$host" <<IP
+addr del ${LAB_IP6[$host]}/64 dev eth0
+addr add ${LAB_IP6[$host]/:100:/:200:}/64 dev eth0 nodad
+route replace default via $new:1
+IP
+        LAB_IP6[$host]=${LAB_IP6[$host]/:100:/:200:}
+    done
+}
+
+# lab_nat64 HOME: its router makes IPv4 of what is sent to 64:ff9b::/96.
+lab_nat64() {
+    local router=${LAB_ROUTER[$1]} config=$LAB_DIR/tayga-$1.conf
+    mkdir -p "$LAB_DIR/tayga-$1"
+    cat >"$config" <<CONFIG
+tun-device nat64
+ipv4-addr 172.30.0.1
+ipv6-addr fd64::1
+prefix 64:ff9b::/96
+dynamic-pool 172.30.0.0/16
+data-dir $LAB_DIR/tayga-$1
+CONFIG
+    lab_exec "$router" tayga -c "$config" --mktun >"$LAB_DIR/log/tayga-$1-mktun.log" 2>&1
+    lab_ip "$router" <<'IP'
+link set dev nat64 up
+route add 172.30.0.0/16 dev nat64
+route add 64:ff9b::/96 dev nat64
+IP
+    lab_spawn "tayga-$1" "$router" tayga -d -c "$config"
+}
