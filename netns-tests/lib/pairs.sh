@@ -59,7 +59,7 @@ pair_svg() {
             n = split(kinds, kind, " ")
             for (i = 1; i <= n; i++) at[kind[i]] = i
             size = 62; left = 170; top = 150
-            width = left + n * size + 20; height = top + n * size + 60
+            width = left + n * size + 60; height = top + n * size + 60
             printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">\n", width, height
             printf "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n", width, height
             printf "<text x=\"10\" y=\"24\" font-size=\"16\">Path between two members, by network; ms to direct, p50 of %d</text>\n", runs

@@ -11,7 +11,8 @@
 # Each run starts both daemons anew, behind routers that have forgotten everything. The
 # first answer is that of the system's ping; its first packet asks for the path.
 #
-# PAIR_RUNS=20 PAIR_KINDS=all is the long form, over ten kinds of network (lib/pairs.sh); PAIR_TABLE=FILE
+# PAIR_RUNS=20 PAIR_KINDS=all is the long form, over ten kinds of network (lib/pairs.sh), or over those named
+# by PAIR_KINDS=KIND,KIND,...; PAIR_TABLE=FILE
 # writes the figures as Markdown, PAIR_SVG=FILE as a picture (netns-tests/nat-matrix does it all).
 # PAIR_ONLY=KIND,KIND does one pair.
 # time limit: 900 s
@@ -22,7 +23,11 @@
 
 runs=${PAIR_RUNS:-1}
 kinds=(public port-restricted symmetric carrier)
-[[ ${PAIR_KINDS:-} != all ]] || kinds=("${PAIR_ALL[@]}")
+case ${PAIR_KINDS:-} in
+'') ;;
+all) kinds=("${PAIR_ALL[@]}") ;;
+*) IFS=, read -ra kinds <<<"$PAIR_KINDS" ;;
+esac
 rows=() squares=() tried=0
 
 lab_internet
