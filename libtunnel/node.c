@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+_Static_assert(TN_LIMIT_ENTRIES >= TN_LIMIT_WAYS && TN_LIMIT_ENTRIES % TN_LIMIT_WAYS == 0, "whole sets of the table");
+
 /* Above this many handshakes a second, strangers are asked for a cookie. */
 #define LOAD_PER_SECOND 500
 /* Who sends by the relay is a member, and has no address that a cookie could prove. */

@@ -14,6 +14,7 @@
  *   node_reach.c    which of our own addresses can be reached unasked
  *   node_nat.c      what our NAT does and what theirs do: told and heard
  *   node_search.c   the search for a port that a NAT draws
+ *   node_relay_only.c  in place of the last four and node_lan.c, where there is only the relay
  *   peer.h          one peer
  */
 #ifndef TN_NODE_H

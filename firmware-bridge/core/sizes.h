@@ -3,10 +3,10 @@
 #define BRIDGE_SIZES_H
 
 #ifndef BRIDGE_PEERS
-#define BRIDGE_PEERS 4 /* members that it speaks with at a time; the one idle longest makes room */
+#define BRIDGE_PEERS 2 /* members that it speaks with at a time; the one idle longest makes room */
 #endif
 #ifndef BRIDGE_QUEUE
-#define BRIDGE_QUEUE 2 /* packets that wait for a handshake */
+#define BRIDGE_QUEUE 1 /* packets that wait for a handshake */
 #endif
 #ifndef BRIDGE_UDP_PORTS
 #define BRIDGE_UDP_PORTS 4

@@ -8,6 +8,7 @@
 
 #include "addr.h"
 #include "cursor.h"
+#include "sizes.h"
 
 /* Where a candidate comes from; the values are those of the wire. */
 enum tn_cand_origin {
@@ -22,9 +23,7 @@ struct tn_cand_wire {
     struct tn_addr addr;
 };
 
-/* A node sends at most 8; the coordinator adds one observed address per family. */
-#define TN_CANDLIST_SEND_MAX 8
-#define TN_CANDLIST_MAX 10
+/* A node sends at most 8; the coordinator adds one observed address per family: sizes.h. */
 #define TN_CANDLIST_ENTRY_LEN (1 + TN_ADDR_WIRE_LEN)
 /* Bytes on the wire of a list of n. */
 #define TN_CANDLIST_LEN(n) (1 + (size_t)(n) * TN_CANDLIST_ENTRY_LEN)

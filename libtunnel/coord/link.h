@@ -11,8 +11,8 @@
 
 #include "../base/buf.h"
 #include "../base/err.h"
+#include "../base/sizes.h"
 
-#define TN_LINK_CONTEXTS 4 /* of a control session */
 
 /* First byte: data names its context. */
 #define TN_LINK_DATA 0xa0 /* to 0xa3 */

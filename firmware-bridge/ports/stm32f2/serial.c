@@ -1,4 +1,4 @@
-/* The serial lines. Bytes come by interrupt into a ring, which holds 40 ms of the line; a full ring
+/* The serial lines. Bytes come by interrupt into a ring, which for the modem holds 40 ms of the line; a full ring
  * leaves the byte where it is and its interrupt off until something was read, and RTS holds the
  * sender. Bytes go out by waiting for the transmitter: what the modem is told is short, but for a
  * datagram, whose bytes have to pass anyway. */
@@ -8,13 +8,20 @@
 #include "chip.h"
 #include "regs.h"
 
-#define RING 512u /* a power of two */
+/* powers of two; who types at the prompt is slower than the modem */
+#define CONSOLE_RING 128u
+#define MODEM_RING 512u
 
 struct ring {
     volatile uint16_t in, out;
-    uint8_t bytes[RING];
+    uint16_t size;
+    uint8_t *bytes;
 };
-static struct ring rings[CHIP_LINES];
+static uint8_t console_bytes[CONSOLE_RING], modem_bytes[MODEM_RING];
+static struct ring rings[CHIP_LINES] = {
+    [CHIP_CONSOLE] = {.size = CONSOLE_RING, .bytes = console_bytes},
+    [CHIP_MODEM] = {.size = MODEM_RING, .bytes = modem_bytes},
+};
 static struct usart *const usarts[CHIP_LINES] = {[CHIP_CONSOLE] = USART1, [CHIP_MODEM] = USART3};
 
 static void on_byte(enum chip_line line)
@@ -23,11 +30,11 @@ static void on_byte(enum chip_line line)
     struct usart *u = usarts[line];
 
     while (u->sr & USART_RXNE) {
-        if ((uint16_t)(r->in - r->out) == RING) {
+        if ((uint16_t)(r->in - r->out) == r->size) {
             u->cr1 &= ~USART_RXNE;
             return;
         }
-        r->bytes[r->in % RING] = (uint8_t)u->dr;
+        r->bytes[r->in & (r->size - 1)] = (uint8_t)u->dr;
         r->in++;
     }
 }
@@ -59,7 +66,7 @@ int chip_read(enum chip_line line)
 
     if (r->in == r->out)
         return -1;
-    byte = r->bytes[r->out % RING];
+    byte = r->bytes[r->out & (r->size - 1)];
     r->out++;
     usarts[line]->cr1 |= USART_RXNE;
     return byte;

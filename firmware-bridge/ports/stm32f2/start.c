@@ -71,7 +71,8 @@ static void on_systick(void)
     /* only to wake up */
 }
 
-/* The core's own exceptions, then the chip's 81 interrupts: 37 is USART1, 39 is USART3. */
+/* The core's own exceptions, then the chip's interrupts up to the last that is switched on: 37 is USART1,
+ * 39 is USART3. */
 #define FAULT4 chip_fault, chip_fault, chip_fault, chip_fault
 #define FAULT8 FAULT4, FAULT4
 __attribute__((section(".vectors"), used)) static const struct {
@@ -79,12 +80,11 @@ __attribute__((section(".vectors"), used)) static const struct {
     void (*reset)(void);
     void (*core[13])(void);
     void (*systick)(void);
-    void (*interrupt[81])(void);
+    void (*interrupt[40])(void);
 } vectors = {
     chip_stack_end,
     chip_reset,
     {FAULT8, FAULT4, chip_fault},
     on_systick,
-    {FAULT8, FAULT8, FAULT8, FAULT8, FAULT4, chip_fault, serial_on_usart1, chip_fault, serial_on_usart3,
-     FAULT8, FAULT8, FAULT8, FAULT8, FAULT8, chip_fault},
+    {FAULT8, FAULT8, FAULT8, FAULT8, FAULT4, chip_fault, serial_on_usart1, chip_fault, serial_on_usart3},
 };
