@@ -83,6 +83,8 @@ wait_until 30 overlay_knows laptop electron-1 || lab_die "the laptop does not he
 shows laptop ping -c 3 -W 5 "${OVERLAY_IP[electron-1]}"
 echo "laptop asks it for its status, over CoAP:"
 udp_ask laptop "${OVERLAY_IP[electron-1]}" 5683 '\x41\x01\x12\x34\x99\xb6status' | tail -c +9 | sed 's/^/  /'
+echo "and opens the page that it serves, over TCP:"
+shows laptop curl -sS -m 30 "http://${OVERLAY_IP[electron-1]}/"
 
 title "in short"
 rtt_ms=$(lab_exec laptop ping -c 5 -i 0.1 -q "${OVERLAY_IP[nas]}" | sed -n 's#^rtt [^=]*= [0-9.]*/\([0-9.]*\)/.*#\1#p')

@@ -104,10 +104,12 @@ static err_t send_bytes(struct connection *c, struct tcp_pcb *pcb)
     return c->left ? ERR_OK : end(c, pcb);
 }
 
+_Static_assert(HEAD_MAX + PAGE_MAX <= BRIDGE_DATAGRAM_MAX, "the device's buffer");
+
 static err_t begin_answer(struct connection *c, struct tcp_pcb *pcb)
 {
-    char out[HEAD_MAX + PAGE_MAX]; /* the page lies behind the head's room, and is then moved up to it */
-    struct text t = {.out = out, .cap = HEAD_MAX};
+    char *out = (char *)bridge_buffer(c->app->bridge); /* what lay there has been read; the stack has no room for it */
+    struct text t = {.out = out, .cap = HEAD_MAX};     /* the page lies behind that, and is then moved up */
     size_t page_len = make_page(c, out + HEAD_MAX);
 
     c->state = SEND;

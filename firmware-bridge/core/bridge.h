@@ -139,7 +139,7 @@ TN_MUST_CHECK int bridge_udp_send(struct bridge *b, uint16_t port, const struct 
 /* ---- another stack ---- */
 
 /* Who takes the packets of TCP, in both families, and gives its own; lwip/stack.c is one. What is called here
- * may call bridge_info and bridge_random, nothing else of this header. */
+ * may call bridge_info, bridge_random and, once it is done with what came, bridge_buffer; nothing else of this header. */
 struct bridge_stack {
     /* `len` bytes from the IP header on, to this device and with a good header; may be written over, gone afterwards. */
     void (*input)(void *ctx, uint8_t *ip, size_t len);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "../../app/tcp.h"
 #include "board.h"
 #include "chip.h"
 
@@ -37,7 +38,7 @@ int device_start(struct device *d, uint64_t now_us)
     d->is_drained = false;
     d->resolve_at_us = UINT64_MAX;
     d->told = BRIDGE_EMPTY;
-    return app_start(&d->app, &d->bridge, app_clock, NULL) != 0;
+    return app_start(&d->app, &d->bridge, app_clock, NULL) != 0 || app_tcp_start(&d->app) != 0;
 }
 
 /* ---- the coordinator's name ---- */
