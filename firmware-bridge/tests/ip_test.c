@@ -158,7 +158,7 @@ static void a_datagram_reaches_its_handler_and_the_answer_goes_back(void **state
     for (int family = 4; family <= 6; family += 2) {
         size_t head = family == 4 ? 20 : 40, len;
         uint8_t packet[BRIDGE_MTU], *ip;
-        struct bridge back;
+        static struct bridge back;
 
         answer_len = 0;
         len = make_udp(packet, family, 9000, 100);
