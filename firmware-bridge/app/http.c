@@ -23,7 +23,6 @@ enum state { FREE, HEAD, BODY, SEND };
 struct connection {
     uint8_t state; /* enum state */
     uint8_t idle;
-    struct app *app;
     struct http_request request;
     uint32_t left; /* bytes of the body, or to be sent */
     uint32_t sent;
@@ -31,6 +30,7 @@ struct connection {
 };
 
 static struct connection connection[CONNECTIONS];
+static struct app *app;
 
 static const char *const head[] = {
     [HTTP_STATUS] = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n",
@@ -70,7 +70,7 @@ static size_t make_page(struct connection *c, char *page)
 
     switch (c->request.what) {
     case HTTP_STATUS:
-        return app_status(c->app, page, PAGE_MAX, true);
+        return app_status(app, page, PAGE_MAX, true);
     case HTTP_UPLOAD:
         tn_blake2s_final(&c->hash, sum);
         for (size_t i = 0; i < 32; i++) {
@@ -108,7 +108,7 @@ _Static_assert(HEAD_MAX + PAGE_MAX <= BRIDGE_DATAGRAM_MAX, "the device's buffer"
 
 static err_t begin_answer(struct connection *c, struct tcp_pcb *pcb)
 {
-    char *out = (char *)bridge_buffer(c->app->bridge); /* what lay there has been read; the stack has no room for it */
+    char *out = (char *)bridge_buffer(app->bridge); /* what lay there has been read; the stack has no room for it */
     struct text t = {.out = out, .cap = HEAD_MAX};     /* the page lies behind that, and is then moved up */
     size_t page_len = make_page(c, out + HEAD_MAX);
 
@@ -200,7 +200,6 @@ static err_t on_accept(void *ctx, struct tcp_pcb *pcb, err_t err)
             continue;
         memset(c, 0, sizeof *c);
         c->state = HEAD;
-        c->app = ctx;
         http_request_init(&c->request);
         tcp_arg(pcb, c);
         tcp_recv(pcb, on_data);
@@ -219,6 +218,7 @@ int app_http_start(struct app *a)
     static struct tcp_pcb *listener;
     struct tcp_pcb *pcb;
 
+    app = a;
     if (listener) /* lwIP outlives a device's membership */
         return 0;
     pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
@@ -227,7 +227,6 @@ int app_http_start(struct app *a)
     listener = tcp_listen_with_backlog(pcb, CONNECTIONS);
     if (!listener)
         return TN_ENOSPC;
-    tcp_arg(listener, a);
     tcp_accept(listener, on_accept);
     return 0;
 }

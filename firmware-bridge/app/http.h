@@ -7,7 +7,7 @@
 
 #define APP_HTTP_PORT 80
 
-/* After bridge_lwip_start; once more after another one, with the same `a`. TN_ENOSPC: lwIP has no memory for it. */
+/* After bridge_lwip_start; once more after another one. TN_ENOSPC: lwIP has no memory for it. */
 TN_MUST_CHECK int app_http_start(struct app *a);
 
 #endif

@@ -8,12 +8,12 @@
 
 #include "../app/tcp.h"
 #include "inside.h"
-#include "libtunnel/base/ip.h"
+#include "segment.h"
 
-#define FIN 1
-#define SYN 2
-#define RST 4
-#define ACK 16
+#define FIN SEGMENT_FIN
+#define SYN SEGMENT_SYN
+#define RST SEGMENT_RST
+#define ACK SEGMENT_ACK
 
 static struct bridge b;
 static struct app app;
@@ -24,12 +24,10 @@ struct client {
     int family;
     uint16_t port;
     uint32_t seq, ack;
-    /* of the last packet */
+    /* the last packet that came */
     uint8_t packet[BRIDGE_MTU];
-    size_t len, head;
-    uint8_t flags;
-    const uint8_t *data;
-    size_t data_len;
+    size_t len;
+    struct segment got;
 };
 
 static uint64_t clock_us(void *ctx)
@@ -51,50 +49,17 @@ static int begin(void **state)
     return app_start(&app, &b, clock_us, NULL) || app_tcp_start(&app);
 }
 
-static uint32_t pseudo(const uint8_t *ip, size_t head, size_t len)
-{
-    uint32_t sum = 6 + (uint32_t)len;
-
-    return head == 20 ? tn_ip_sum(sum, ip + 12, 8) : tn_ip_sum(sum, ip + 8, 32);
-}
-
-/* A segment to port 80 of the device; an MSS of 1460 with SYN. */
+/* A segment to port 80 of the device. */
 static size_t make(const struct client *c, uint8_t *ip, uint8_t flags, const char *text)
 {
-    size_t head = c->family == 4 ? 20 : 40, tcp_len = flags & SYN ? 24 : 20, len = tcp_len + strlen(text);
-    uint8_t *tcp = ip + head;
+    struct segment s = {.src = c->family == 4 ? b.ipv4 : b.ipv6, .seq = c->seq, .ack = c->ack, .flags = flags,
+                        .data = (const uint8_t *)text, .data_len = strlen(text)};
 
-    memset(ip, 0, head + tcp_len);
-    if (c->family == 4) {
-        ip[0] = 0x45;
-        tn_put_be16(ip + 2, (uint16_t)(head + len));
-        ip[8] = 64;
-        ip[9] = 6;
-        memcpy(ip + 12, b.ipv4.ip + 12, 4);
-        memcpy(ip + 16, b.ipv4.ip + 12, 4);
-        ip[15] = 1;
-        tn_put_be16(ip + 10, tn_ip_checksum(tn_ip_sum(0, ip, 20)));
-    } else {
-        ip[0] = 0x60;
-        tn_put_be16(ip + 4, (uint16_t)len);
-        ip[6] = 6;
-        ip[7] = 64;
-        memcpy(ip + 8, b.ipv6.ip, 16);
-        memcpy(ip + 24, b.ipv6.ip, 16);
-        ip[23] = 1;
-    }
-    tn_put_be16(tcp, c->port);
-    tn_put_be16(tcp + 2, 80);
-    tn_put_be32(tcp + 4, c->seq);
-    tn_put_be32(tcp + 8, c->ack);
-    tcp[12] = (uint8_t)(tcp_len << 2);
-    tcp[13] = flags;
-    tn_put_be16(tcp + 14, 60000);
-    if (flags & SYN)
-        memcpy(tcp + 20, "\x02\x04\x05\xb4", 4);
-    memcpy(tcp + tcp_len, text, strlen(text));
-    tn_put_be16(tcp + 16, tn_ip_checksum(tn_ip_sum(pseudo(ip, head, len), tcp, len)));
-    return head + len;
+    s.dst = s.src;
+    s.dst.port = 80;
+    s.src.ip[15] = 1;
+    s.src.port = c->port;
+    return segment_write(ip, &s);
 }
 
 static void put(const uint8_t *packet, size_t len)
@@ -116,24 +81,13 @@ static void tell(struct client *c, uint8_t flags, const char *text)
 /* The next packet of the device, looked at; false: there is none. */
 static bool take(struct client *c)
 {
-    uint8_t *tcp;
-    size_t len;
-
     c->len = b.stack->poll(b.stack->ctx, c->packet, sizeof c->packet);
     if (!c->len)
         return false;
-    c->head = c->packet[0] >> 4 == 4 ? 20 : 40;
+    assert_true(segment_read(c->packet, c->len, &c->got));
     assert_int_equal(c->packet[0] >> 4, c->family);
-    tcp = c->packet + c->head;
-    len = c->len - c->head;
-    if (c->family == 4)
-        assert_int_equal(tn_ip_checksum(tn_ip_sum(0, c->packet, 20)), 0);
-    assert_int_equal(tn_ip_checksum(tn_ip_sum(pseudo(c->packet, c->head, len), tcp, len)), 0);
-    assert_int_equal(tn_get_be16(tcp), 80);
-    assert_int_equal(tn_get_be16(tcp + 2), c->port);
-    c->flags = tcp[13];
-    c->data = tcp + (tcp[12] >> 4) * 4;
-    c->data_len = len - (size_t)(tcp[12] >> 4) * 4;
+    assert_int_equal(c->got.src.port, 80);
+    assert_int_equal(c->got.dst.port, c->port);
     return true;
 }
 
@@ -147,8 +101,8 @@ static void connect_to(struct client *c)
 {
     tell(c, SYN, "");
     assert_true(take(c));
-    assert_int_equal(c->flags, SYN | ACK);
-    c->ack = tn_get_be32(c->packet + c->head + 4) + 1;
+    assert_int_equal(c->got.flags, SYN | ACK);
+    c->ack = c->got.seq + 1;
     tell(c, ACK, "");
 }
 
@@ -159,14 +113,14 @@ static size_t read_all(struct client *c, char *out, size_t cap)
 
     for (int turns = 0; turns < 1000; turns++) {
         while (take(c)) {
-            assert_false(c->flags & RST);
-            assert_int_equal(tn_get_be32(c->packet + c->head + 4), c->ack); /* nothing is lost here */
-            assert_true(total + c->data_len <= cap);
-            memcpy(out + total, c->data, c->data_len);
-            total += c->data_len;
-            c->ack += (uint32_t)c->data_len + (c->flags & FIN);
-            tell(c, c->flags & FIN ? FIN | ACK : ACK, "");
-            if (!(c->flags & FIN))
+            assert_false(c->got.flags & RST);
+            assert_int_equal(c->got.seq, c->ack); /* nothing is lost here */
+            assert_true(total + c->got.data_len <= cap);
+            memcpy(out + total, c->got.data, c->got.data_len);
+            total += c->got.data_len;
+            c->ack += (uint32_t)c->got.data_len + (c->got.flags & FIN);
+            tell(c, c->got.flags & FIN ? FIN | ACK : ACK, "");
+            if (!(c->got.flags & FIN))
                 continue;
             assert_true(take(c)); /* which is acknowledged */
             assert_false(take(c));
@@ -186,18 +140,18 @@ static void a_connection_says_what_a_packet_may_have(void **state)
 
         tell(&c, SYN, "");
         assert_true(take(&c));
-        assert_int_equal(c.flags, SYN | ACK);
-        assert_int_equal(c.packet[c.head + 20], 2);
-        assert_int_equal(tn_get_be16(c.packet + c.head + 22), BRIDGE_MTU - c.head - 20);
-        first = tn_get_be32(c.packet + c.head + 4);
+        assert_int_equal(c.got.flags, SYN | ACK);
+        assert_int_equal(c.got.options[0], 2); /* MSS */
+        assert_int_equal(tn_get_be16(c.got.options + 2), BRIDGE_MTU - (family == 4 ? 40 : 60));
+        first = c.got.seq;
         c.ack = first + 1;
         tell(&c, RST | ACK, "");
         c.port++; /* another one begins with another number */
         c.seq = 7;
         tell(&c, SYN, "");
         assert_true(take(&c));
-        assert_int_not_equal(tn_get_be32(c.packet + c.head + 4), first);
-        c.ack = tn_get_be32(c.packet + c.head + 4) + 1;
+        assert_int_not_equal(c.got.seq, first);
+        c.ack = c.got.seq + 1;
         tell(&c, RST | ACK, "");
     }
 }
@@ -268,7 +222,7 @@ static void what_is_bent_or_cut_opens_nothing(void **state)
     put(packet, len);
     assert_true(take(&c));
     c.seq++;
-    c.ack = tn_get_be32(c.packet + c.head + 4) + 1;
+    c.ack = c.got.seq + 1;
     tell(&c, RST | ACK, "");
 }
 
@@ -280,7 +234,7 @@ static void whoever_leaves_is_forgotten_and_the_device_sleeps(void **state)
     connect_to(&c);
     tell(&c, ACK, "GET /bytes/5000 HTTP/1.1\r\n\r\n");
     /* no more of it: the minute without progress ends the connection, with a reset */
-    for (c.flags = 0; !(c.flags & RST) && turns < 400; turns++) {
+    for (c.got.flags = 0; !(c.got.flags & RST) && turns < 400; turns++) {
         assert_true(b.stack->deadline(b.stack->ctx) <= now_us + 250000);
         tick(250000);
         while (take(&c))

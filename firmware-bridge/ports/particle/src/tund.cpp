@@ -16,7 +16,7 @@
 #define NEVER UINT64_MAX
 
 Tund::Tund()
-    : bridge_(NULL), offset_(0), open_(false), member_(false), serves_(false), lost_(0), opened_(0),
+    : bridge_(NULL), offset_(0), open_(false), member_(false), serves_(false), serves_web_(false), lost_(0), opened_(0),
       failures_(0), open_at_(0), resolve_at_(NEVER)
 {
     memset(&storage_, 0, sizeof storage_);
@@ -131,6 +131,8 @@ int Tund::leave()
         err = 0;
     if (!err && serves_)
         err = serve();
+    if (!err && serves_web_)
+        err = serveWeb();
     return err;
 }
 
@@ -140,6 +142,14 @@ int Tund::serve()
         return TN_ESTATE;
     serves_ = true;
     return app_start(&app_, bridge_, appClock, NULL);
+}
+
+int Tund::serveWeb()
+{
+    if (!serves_)
+        return TN_ESTATE;
+    serves_web_ = true;
+    return app_tcp_start(&app_);
 }
 
 bool Tund::dataUsage(uint32_t &sent, uint32_t &received)

@@ -13,6 +13,7 @@
 
 extern "C" {
 #include "app/app.h"
+#include "app/tcp.h"
 #include "core/bridge.h"
 }
 
@@ -34,6 +35,9 @@ public:
     void loop();
     /* Ping, UDP echo (port 7) and CoAP (port 5683) with the device's state. Errors of bridge_udp_bind. */
     int serve();
+    /* After serve: a web server (port 80), whose page tells the device's state. It brings lwIP: 18 KB of flash, 5 KB of RAM.
+     * Errors of app_tcp_start. */
+    int serveWeb();
 
     /* For bridge_udp_bind, bridge_udp_send and bridge_info; NULL before begin. */
     struct bridge *device() { return bridge_; }
@@ -64,7 +68,7 @@ private:
     struct app app_;
     UDP udp_;
     int offset_;
-    bool open_, member_, serves_;
+    bool open_, member_, serves_, serves_web_;
     uint32_t lost_, opened_, failures_;
     uint64_t open_at_, resolve_at_;
 };

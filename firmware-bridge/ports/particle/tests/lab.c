@@ -35,6 +35,7 @@ struct lab {
     char invite[TN_INVITE_TEXT_SIZE];
     uint8_t last[2048];
     size_t last_len, longest_in;
+    void (*on_packet)(struct lab *l, const uint8_t *packet, size_t len);
     uint8_t next_host;
 };
 
@@ -294,6 +295,8 @@ static void step_laptop(struct lab *l)
         if (tn_from_net(l->node, &b, &from, now(), &peer) == TN_DELIVER) {
             memcpy(l->last, tn_buf_data(&b), b.len);
             l->last_len = b.len;
+            if (l->on_packet)
+                l->on_packet(l, l->last, l->last_len);
         }
         pump_laptop(l);
     }
@@ -323,14 +326,40 @@ size_t lab_longest_in(const struct lab *l)
     return l->longest_in;
 }
 
-/* ---- pings ---- */
+/* ---- packets ---- */
+
+struct tn_addr lab_laptop_address(const struct lab *l)
+{
+    return tn_addr_v4(l->card.cert.ipv4, 0);
+}
+
+struct tn_addr lab_device_address(const struct lab *l)
+{
+    return tn_addr_v4(l->device.ipv4, 0);
+}
+
+void lab_watch(struct lab *l, void (*on_packet)(struct lab *l, const uint8_t *packet, size_t len))
+{
+    l->on_packet = on_packet;
+}
+
+void lab_send(struct lab *l, const uint8_t *packet, size_t len)
+{
+    uint8_t mem[2048];
+    struct tn_buf b = {.mem = mem, .cap = sizeof mem, .off = 64, .len = len};
+    struct tn_route route;
+    uint32_t peer;
+
+    must(len <= 1500, "a packet of that size");
+    memcpy(mem + 64, packet, len);
+    if (tn_from_tun(l->node, &b, now(), &route, &peer) == TN_SEND)
+        send_to(l->laptop_fd, &route.to, tn_buf_data(&b), b.len);
+    pump_laptop(l); /* without a session it is lost: the test sends again */
+}
 
 void lab_ping(struct lab *l, size_t size, uint16_t seq)
 {
-    uint8_t mem[2048] = {0}, *ip = mem + 64, *icmp = ip + 20;
-    struct tn_buf b = {.mem = mem, .cap = sizeof mem, .off = 64, .len = size};
-    struct tn_route route;
-    uint32_t peer;
+    uint8_t ip[984] = {0}, *icmp = ip + 20;
 
     must(size >= 28 && size <= 984, "a ping of that size");
     memset(icmp, 0x5a, size - 20);
@@ -348,9 +377,7 @@ void lab_ping(struct lab *l, size_t size, uint16_t seq)
     tn_put_be16(icmp + 4, 77);
     tn_put_be16(icmp + 6, seq);
     tn_put_be16(icmp + 2, tn_ip_checksum(tn_ip_sum(0, icmp, size - 20)));
-    if (tn_from_tun(l->node, &b, now(), &route, &peer) == TN_SEND)
-        send_to(l->laptop_fd, &route.to, tn_buf_data(&b), b.len);
-    pump_laptop(l); /* without a session it is lost: the test pings again */
+    lab_send(l, ip, size);
 }
 
 bool lab_ponged(const struct lab *l, size_t size, uint16_t seq)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "lab.h"
+#include "segment.h"
 #include "tund.h"
 
 static unsigned tests, failures;
@@ -182,6 +183,60 @@ static bool example_is_online(void)
     return has_said("tund: electron-2 is online");
 }
 
+/* A browser on the laptop, as little as goes: one request, one answer, nothing is lost. */
+static struct segment mine;
+static std::string page;
+static bool is_closed;
+
+static void tell(uint8_t flags, const char *text)
+{
+    uint8_t packet[200];
+
+    mine.flags = flags;
+    mine.data = reinterpret_cast<const uint8_t *>(text);
+    mine.data_len = strlen(text);
+    lab_send(lab, packet, segment_write(packet, &mine));
+    mine.seq += static_cast<uint32_t>(mine.data_len) + ((flags & (SEGMENT_SYN | SEGMENT_FIN)) != 0);
+}
+
+static void on_packet(struct lab *, const uint8_t *packet, size_t len)
+{
+    struct segment got;
+
+    if (!segment_read(packet, len, &got) || got.dst.port != mine.src.port)
+        return;
+    if (got.flags & SEGMENT_SYN) {
+        mine.ack = got.seq + 1;
+        tell(SEGMENT_ACK, "GET / HTTP/1.0\r\n\r\n");
+    } else if (got.seq == mine.ack && (got.data_len || (got.flags & SEGMENT_FIN))) {
+        page.append(reinterpret_cast<const char *>(got.data), got.data_len);
+        mine.ack += static_cast<uint32_t>(got.data_len) + (got.flags & SEGMENT_FIN);
+        is_closed = is_closed || (got.flags & SEGMENT_FIN);
+        tell(static_cast<uint8_t>(SEGMENT_ACK | (got.flags & SEGMENT_FIN)), "");
+    }
+}
+
+static bool has_page(void)
+{
+    return is_closed;
+}
+
+static bool opens_page(uint16_t port)
+{
+    memset(&mine, 0, sizeof mine);
+    mine.src = lab_laptop_address(lab);
+    mine.dst = lab_device_address(lab);
+    mine.src.port = port;
+    mine.dst.port = 80;
+    page.clear();
+    is_closed = false;
+    lab_watch(lab, on_packet);
+    tell(SEGMENT_SYN, "");
+    (void)until(has_page, 5000);
+    lab_watch(lab, NULL);
+    return is_closed && page.find("HTTP/1.1 200 OK\r\n") == 0;
+}
+
 static void the_example_takes_an_invite_at_the_prompt(void)
 {
     device = NULL;
@@ -195,6 +250,13 @@ static void the_example_takes_an_invite_at_the_prompt(void)
     check(until(example_is_online, 10000), "and an invite that is pasted there brings the device online");
     check(until(is_known, 5000) && pings(84, 5000), "where the laptop pings it");
     check(!has_said("tund-invite"), "the invite is never shown");
+#ifdef HAS_TCP
+    check(opens_page(50000), "the laptop opens the page that the example serves");
+    check(page.find("<th>name<td>electron-2") != std::string::npos, "which tells the device's name");
+    check(opens_page(50001), "and opens it once more");
+#else
+    (void)opens_page;
+#endif
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* An Electron that is a member of the overlay: it answers ping, UDP echo and CoAP. The invite comes in
+/* An Electron that is a member of the overlay: it answers ping, UDP echo and CoAP, and serves a web page. The invite comes in
  * tund_config.h (tundctl invite --device NAME --out DIR), or is pasted at the serial prompt. */
 #include "tund.h"
 
@@ -26,6 +26,8 @@ void setup()
     err = tund.begin(TUND_INVITE);
     if (err == 0 || err == TN_ENOENT)
         err = tund.serve();
+    if (!err)
+        err = tund.serveWeb();
     if (err)
         Serial.printlnf("tund: cannot start: %d", err);
 }
