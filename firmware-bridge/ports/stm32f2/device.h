@@ -14,7 +14,7 @@ struct device {
     uint64_t resolve_at_us; /* when the coordinator's name is looked up next; UINT64_MAX: not */
     enum bridge_state told; /* what the console was last told */
     /* the prompt */
-    char line[64];
+    char line[24];
     uint16_t line_len;
     bool is_too_long;
 };
