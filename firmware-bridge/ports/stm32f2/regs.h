@@ -29,6 +29,7 @@ struct usart {
 #define USART_CTSE (1u << 9)
 
 #define NVIC_ISER1 REG(0xE000E104)
+#define NVIC_ICER1 REG(0xE000E184)
 #define IRQ_USART1 37
 #define IRQ_USART3 39
 

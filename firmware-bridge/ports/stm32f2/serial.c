@@ -9,7 +9,7 @@
 #include "regs.h"
 
 /* powers of two; who types at the prompt is slower than the modem */
-#define CONSOLE_RING 128u
+#define CONSOLE_RING 64u
 #define MODEM_RING 512u
 
 struct ring {
@@ -23,6 +23,10 @@ static struct ring rings[CHIP_LINES] = {
     [CHIP_MODEM] = {.size = MODEM_RING, .bytes = modem_bytes},
 };
 static struct usart *const usarts[CHIP_LINES] = {[CHIP_CONSOLE] = USART1, [CHIP_MODEM] = USART3};
+static const uint32_t irq_bits[CHIP_LINES] = {
+    [CHIP_CONSOLE] = 1u << (IRQ_USART1 - 32),
+    [CHIP_MODEM] = 1u << (IRQ_USART3 - 32),
+};
 
 static void on_byte(enum chip_line line)
 {
@@ -31,7 +35,8 @@ static void on_byte(enum chip_line line)
 
     while (u->sr & USART_RXNE) {
         if ((uint16_t)(r->in - r->out) == r->size) {
-            u->cr1 &= ~USART_RXNE;
+            /* not in the USART: QEMU's keeps the line up then, and the handler would run for ever */
+            NVIC_ICER1 = irq_bits[line];
             return;
         }
         r->bytes[r->in & (r->size - 1)] = (uint8_t)u->dr;
@@ -56,7 +61,7 @@ void serial_init(void)
     USART3->cr3 = board_usart3_cr3;
     for (int i = 0; i < CHIP_LINES; i++)
         usarts[i]->cr1 = USART_UE | USART_TE | USART_RE | USART_RXNE;
-    NVIC_ISER1 = 1u << (IRQ_USART1 - 32) | 1u << (IRQ_USART3 - 32);
+    NVIC_ISER1 = irq_bits[CHIP_CONSOLE] | irq_bits[CHIP_MODEM];
 }
 
 int chip_read(enum chip_line line)
@@ -68,7 +73,7 @@ int chip_read(enum chip_line line)
         return -1;
     byte = r->bytes[r->out & (r->size - 1)];
     r->out++;
-    usarts[line]->cr1 |= USART_RXNE;
+    NVIC_ISER1 = irq_bits[line];
     return byte;
 }
 
