@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "libtunnel/base/bytes.h"
+#include "libtunnel/coord/beat.h"
 #include "libtunnel/coord/lost.h"
 #include "libtunnel/path/stun.h"
 
@@ -138,7 +139,7 @@ static size_t make_garbage(uint8_t *out)
  * names a session that is nobody's LOST. */
 static bool may_be_answered(const uint8_t *d, size_t len)
 {
-    return tn_link_is_frame(d, len) ||
+    return tn_link_is_frame(d, len) || (len == TN_CTL_BEAT_LEN && d[0] == TN_CTL_BEAT) ||
            (len >= TN_CTL_DATA_OVERHEAD && d[0] == TN_CTL_DATA && d[1] == TN_CTL_VERSION) || (len == TN_CTL_INIT_LEN && d[0] == TN_CTL_INIT) ||
            (len >= TN_STUN_V4_LEN && d[0] == 0 && d[1] == 1);
 }
