@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/nat.h"
+#include "base/report.h"
 
 enum tn_path_kind { TN_PATH_NONE, TN_PATH_RELAY, TN_PATH_DIRECT };
 const char *tn_path_kind_name(enum tn_path_kind k); /* "none", "relay", "direct" */
@@ -30,6 +31,8 @@ struct tn_peer_info {
     uint32_t search_hits;      /* of its, that have found a socket of ours */
     uint32_t searches;         /* that we have begun */
     struct tn_nat nat;         /* in front of it, as it says; all zero: it has not said */
+    struct tn_report report;   /* of a device, as it has told */
+    uint64_t report_us;        /* monotonic, when it did; 0: never */
     bool reachable;            /* false: the coordinator said unreachable, last time asked */
 };
 struct tn_coord_info {

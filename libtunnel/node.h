@@ -117,6 +117,8 @@ struct tn_node {
     struct tn_roster roster;
     uint64_t keepalive_us;
     bool pays_for_bytes;
+    bool has_report;
+    struct tn_report report; /* ours: we are a device */
     struct tn_coord_client coord;
     struct tn_reach reach;
     struct tn_nat nat; /* ours, as the program has measured it */

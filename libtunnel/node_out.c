@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "node_report.h"
 #include "node_small.h"
 
 #define STAMP_AHEAD_NS (600ull * 1000000000u) /* a persisted ceiling lasts ten minutes */
@@ -132,6 +133,8 @@ static bool poll_peer(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct
     if ((p->wants & TN_WANTS_PING) && tn_path_poll_ping(n, peer, b, now, route))
         return true;
     if ((p->wants & TN_WANTS_NAT) && tn_nat_poll(n, peer, b, now, route))
+        return true;
+    if ((p->wants & TN_WANTS_REPORT) && tn_report_poll(n, peer, b, now, route))
         return true;
     if ((p->wants & TN_WANTS_SEARCH) && tn_search_poll(n, peer, b, now, route))
         return true;

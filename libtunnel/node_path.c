@@ -419,6 +419,8 @@ bool tn_node_peer_info(const struct tn_node *n, uint32_t peer, struct tn_peer_in
         .mtu = p->mtu,
         .reachable = p->reachable,
         .nat = p->nat,
+        .report = p->report,
+        .report_us = p->is_device ? p->report_us : 0,
         .search_sent = p->search.sent,
         .search_hits = p->search.hits,
         .searches = p->search.tries,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/ip.h"
+#include "node_report.h"
 #include "node_small.h"
 
 struct arrival {
@@ -29,6 +30,7 @@ static void session_ready(struct tn_node *n, uint32_t peer, struct tn_now now)
     tn_timers_handshake_complete(&p->timers);
     tn_path_on_session(n, peer, true, now);
     tn_nat_on_session(n, peer);
+    tn_report_on_session(n, peer, now);
     tn_event_push(n, &(struct tn_event){.kind = TN_EV_SESSION, .peer = peer});
     if (p->ping.unsent)
         tn_sched_want(n, peer, TN_WANTS_PING);
@@ -239,7 +241,10 @@ static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_bu
     if (!b->len)
         return TN_CONSUMED; /* a keepalive */
     if (p->is_member && tn_link_is_message(tn_buf_data(b), b->len) && !tn_small_is(b)) {
-        tn_path_on_link(n, peer, &a->way, tn_buf_data(b), b->len, a->now);
+        if (*tn_buf_data(b) == TN_REPORT_FIRST)
+            tn_report_on_told(n, peer, tn_buf_data(b), b->len, a->now);
+        else
+            tn_path_on_link(n, peer, &a->way, tn_buf_data(b), b->len, a->now);
         return TN_CONSUMED;
     }
     tn_timers_data_received(&p->timers, a->now.us);

@@ -2,6 +2,7 @@
 #ifndef TN_PEER_H
 #define TN_PEER_H
 
+#include "base/report.h"
 #include "path/paths.h"
 #include "path/portsearch.h"
 #include "wg/cookie.h"
@@ -16,6 +17,7 @@
 #define TN_WANTS_PING 0x400u    /* the user's ping */
 #define TN_WANTS_SEARCH 0x1000u /* the next probe of a search for its port */
 #define TN_WANTS_NAT 0x800u     /* tell it what our NAT does */
+#define TN_WANTS_REPORT 0x2000u /* tell it how we are, as a device */
 
 struct tn_user_ping {
     uint32_t token;
@@ -75,6 +77,8 @@ struct tn_peer {
     uint32_t time_to_direct_us;
     struct tn_nat nat; /* as it has told us; all zero: it has not */
     bool nat_told;     /* ours, in this session */
+    struct tn_report report; /* a device's, as it has told us */
+    uint64_t report_us;      /* when it did, or when we, being one, told it; 0: never */
     struct tn_search search;
     struct tn_paths *paths; /* its row of the array handed in; a plain peer's is never touched */
     struct tn_user_ping ping;

@@ -152,6 +152,8 @@ void tn_node_search_sent(struct tn_node *n, uint32_t peer, uint16_t port, struct
 /* A punch of the peer's came in by one of them, from addr: from now on all to addr must leave by it. */
 void tn_node_search_hit(struct tn_node *n, uint32_t peer, const struct tn_addr *addr, struct tn_now now);
 void tn_node_set_keepalive(struct tn_node *n, uint64_t us, struct tn_now now); /* and tells it at once */
+/* We are a device: peers are told this of us, now and then (node_report.c). */
+void tn_node_set_report(struct tn_node *n, const struct tn_report *r, struct tn_now now);
 void tn_node_extend_stamp(struct tn_node *n, uint64_t ceiling_ns);
 
 void tn_node_coord_info(const struct tn_node *n, struct tn_coord_info *out);

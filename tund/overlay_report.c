@@ -125,6 +125,22 @@ json_t *overlay_coord_json(const struct overlay *o)
 
 /* ---- peers ---- */
 
+/* What a device has told of itself; null: nothing, or it is none. */
+static json_t *told_json(const struct tn_peer_info *info, uint64_t now_us)
+{
+    const struct tn_report *r = &info->report;
+
+    if (!info->is_device || !info->report_us)
+        return json_null();
+    return json_pack("{s:I,s:o,s:b,s:o,s:i,s:o}",
+                     "used_bytes", (json_int_t)r->used,
+                     "budget_bytes", r->budget ? json_integer(r->budget) : json_null(),
+                     "low", r->is_low,
+                     "nat_lifetime_s", r->lifetime_s ? json_integer(r->lifetime_s) : json_null(),
+                     "keepalive_s", (int)r->keepalive_s,
+                     "told_s", overlay_age_json(info->report_us, now_us));
+}
+
 json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, uint32_t peer,
                          struct tn_now now)
 {
@@ -137,7 +153,7 @@ json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, ui
     tn_node_id(id, m->card.identity);
     if (info.last_handshake_unix_ns && info.last_handshake_unix_ns <= now.unix_ns)
         handshake = json_real((double)(now.unix_ns - info.last_handshake_unix_ns) / 1e9);
-    out = json_pack("{s:s,s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:i}",
+    out = json_pack("{s:s,s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:o,s:i}",
                     "name", m->card.cert.name,
                     "id", id_json(id),
                     "addresses", addresses_json(&m->card),
@@ -151,6 +167,7 @@ json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, ui
                     "direct_for_s", overlay_age_json(info.direct_since_us, now.us),
                     "reachable", known && info.reachable,
                     "device", (m->card.cert.flags & TN_CERT_DEVICE) != 0,
+                    "told", told_json(&info, now.us),
                     "mtu", (int)info.mtu);
     return out;
 }

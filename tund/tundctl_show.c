@@ -156,6 +156,31 @@ static void print_peers(const json_t *peers)
     }
 }
 
+/* What devices have told of themselves. */
+static void print_devices(const json_t *peers)
+{
+    char name[80], used[SHOW_LEN], budget[SHOW_LEN], age[SHOW_LEN];
+    const json_t *peer, *told, *lifetime;
+    size_t i;
+
+    json_array_foreach(peers, i, peer) {
+        told = json_object_get(peer, "told");
+        if (!json_is_object(told))
+            continue;
+        printf("%s  %s today", show_text(peer, "name", name, sizeof(name)),
+               show_bytes(json_object_get(told, "used_bytes"), used));
+        if (json_is_integer(json_object_get(told, "budget_bytes")))
+            printf(" of %s%s", show_bytes(json_object_get(told, "budget_bytes"), budget),
+                   json_is_true(json_object_get(told, "low")) ? ", which is nearly all" : "");
+        lifetime = json_object_get(told, "nat_lifetime_s");
+        if (json_is_integer(lifetime))
+            printf("; the NAT there remembers it for %lld s", (long long)json_integer_value(lifetime));
+        printf("; it speaks each %lld s; told %s ago\n",
+               (long long)json_integer_value(json_object_get(told, "keepalive_s")),
+               show_age(json_object_get(told, "told_s"), age));
+    }
+}
+
 static void print_self(const json_t *self)
 {
     const json_t *addresses = json_object_get(self, "addresses"), *address;
@@ -240,6 +265,7 @@ int tundctl_status(const struct args *a)
         print_reach(self);
         putchar('\n');
         print_peers(json_object_get(status, "peers"));
+        print_devices(json_object_get(status, "peers"));
     }
     json_decref(status);
     return code;

@@ -58,6 +58,8 @@ size_t app_status(const struct app *a, char *out, size_t cap, bool html)
     row_number(&p, "received_bytes", info.rx_bytes);
     row_number(&p, "nat_lifetime_s", info.nat_lifetime_s);
     row_number(&p, "keepalive_s", info.keepalive_s);
+    row_number(&p, "used_today_bytes", info.used_bytes);
+    row_number(&p, "budget_bytes", info.budget_bytes);
     row_number(&p, "handshakes", info.handshakes);
     if (html)
         text_put(&p.t, "</table>\n");

@@ -85,7 +85,7 @@ int bridge_init(struct bridge *b, const struct bridge_config *cfg, uint64_t now_
 
     memset(b, 0, sizeof *b);
     b->storage = cfg->storage;
-    b->boot_us = now_us;
+    b->boot_us = b->budget.at_us = now_us;
     b->buf = (struct tn_buf){.mem = b->mem, .cap = sizeof b->mem, .off = TN_BUF_HEADROOM};
     err = load_stamp(b->storage, &b->ceiling_ns);
     if (!err)
@@ -226,6 +226,11 @@ static uint32_t on_the_air(const struct tn_addr *a, size_t len)
     return (uint32_t)len + BRIDGE_IP_UDP_LEN + (tn_addr_is_v4(a) ? 0 : 20);
 }
 
+static bool is_relayed(const uint8_t *data, size_t len)
+{
+    return len && (data[0] == TN_CTL_RELAY || tn_link_is_frame(data, len));
+}
+
 /* A packet that came in fragments lies in the node's memory; it is answered in ours. */
 static bool take_packet(struct bridge *b)
 {
@@ -245,6 +250,8 @@ void bridge_on_datagram(struct bridge *b, const struct tn_addr *src, size_t len,
     if (!b->is_member || len > BRIDGE_DATAGRAM_MAX)
         return;
     b->rx_bytes += on_the_air(src, len);
+    if (b->budget.level == BRIDGE_SPENT && is_relayed(tn_buf_data(&b->buf), len))
+        return; /* whatever it is, it would be answered */
     b->buf.off = TN_BUF_HEADROOM;
     b->buf.len = len;
     b->ready = tn_from_net(&b->node, &b->buf, src, now, &peer) == TN_DELIVER && take_packet(b) &&
@@ -262,6 +269,8 @@ int bridge_udp_send(struct bridge *b, uint16_t port, const struct tn_addr *to, c
         return TN_ESTATE;
     if (len > bridge_udp_max(to) || !port || !to->port)
         return TN_EINVAL;
+    if (b->budget.level != BRIDGE_FINE)
+        return TN_ELIMIT;
     for (size_t i = 0; i < BRIDGE_QUEUE; i++) {
         struct bridge_packet *p = &b->queue[i];
 
@@ -338,8 +347,10 @@ bool bridge_poll(struct bridge *b, struct bridge_out *out, uint64_t now_us)
             found = poll_queue(b, now) || poll_stack(b, now);
         }
     }
-    if (!found)
+    if (!found) {
+        bridge_budget_count(b, now_us);
         return false;
+    }
     out->to = b->route.to;
     out->data = tn_buf_data(&b->buf);
     out->len = b->buf.len;
@@ -373,6 +384,7 @@ static uint64_t queue_deadline(const struct bridge *b)
 void bridge_tick(struct bridge *b, uint64_t now_us)
 {
     expire_queue(b, now_us);
+    bridge_budget_count(b, now_us);
     bridge_life_tick(b, now_us);
     if (b->is_member)
         tn_tick(&b->node, bridge_now(now_us));
@@ -392,7 +404,8 @@ uint64_t bridge_next_deadline(const struct bridge *b)
     stack = b->stack ? b->stack->deadline(b->stack->ctx) : TN_NEVER;
     at = node < at ? node : at;
     at = stack < at ? stack : at;
-    return life < at ? life : at;
+    at = life < at ? life : at;
+    return bridge_budget_deadline(b) < at ? bridge_budget_deadline(b) : at;
 }
 
 /* ---- another stack ---- */
@@ -457,5 +470,8 @@ void bridge_info(const struct bridge *b, struct bridge_info *out, uint64_t now_u
     out->handshakes = (uint32_t)tn_node_counters(&b->node)->handshakes;
     out->nat_lifetime_s = (uint16_t)b->life.carrier[0].life.alive_s;
     out->keepalive_s = (uint16_t)bridge_life_keepalive_s(b);
+    out->budget_bytes = b->budget.per_day;
+    out->used_bytes = b->budget.used;
+    out->level = b->budget.level;
     out->peers = live_sessions(b, now_us);
 }

@@ -112,6 +112,17 @@ bool bridge_poll_probe(struct bridge *b, struct bridge_out *out, bool *is_fresh)
  * bytes. Poll afterwards. */
 void bridge_on_probe(struct bridge *b, const uint8_t *data, size_t len, uint64_t now_us);
 
+/* ---- the budget ---- */
+
+/* Bytes that may be spent in a day, up and down, all included; 0: as many as may be. It is stored.
+ * core/budget.c says what happens when little is left, and when nothing is. */
+void bridge_set_budget(struct bridge *b, uint32_t bytes_per_day, uint64_t now_us);
+/* What the modem has counted, up and down, since it began to: from the second call on it is believed
+ * in place of what was counted here. A count that falls begins anew. */
+void bridge_set_data_usage(struct bridge *b, uint64_t modem_bytes, uint64_t now_us);
+
+enum bridge_level { BRIDGE_FINE, BRIDGE_LOW, BRIDGE_SPENT };
+
 /* ---- UDP in the overlay ---- */
 
 struct bridge_datagram {
@@ -131,8 +142,8 @@ TN_MUST_CHECK int bridge_udp_bind(struct bridge *b, uint16_t port, bridge_udp_ha
 size_t bridge_udp_max(const struct tn_addr *to);
 /* Sends from `port` (bound or not). Copied: it waits in a queue of BRIDGE_QUEUE packets, through a
  * handshake where one is needed, and is dropped when there is no answer for 90 s. TN_ENOSPC: the
- * queue is full, poll first; TN_EINVAL: too long; TN_ESTATE: not a member. May not be called from a
- * handler. */
+ * queue is full, poll first; TN_EINVAL: too long; TN_ESTATE: not a member; TN_ELIMIT: the last eighth of
+ * the budget is kept back. May not be called from a handler. */
 TN_MUST_CHECK int bridge_udp_send(struct bridge *b, uint16_t port, const struct tn_addr *to,
                                   const void *data, size_t len, uint64_t now_us);
 
@@ -175,6 +186,9 @@ struct bridge_info {
     uint32_t storage_failures;
     uint16_t nat_lifetime_s; /* the longest pause that the carrier's NAT has outlived; 0: not known */
     uint16_t keepalive_s;    /* so often the coordinator hears from us */
+    uint32_t budget_bytes;   /* a day's; 0: none */
+    uint64_t used_bytes;     /* in the present day */
+    enum bridge_level level;
     uint8_t peers;    /* members with a live session */
 };
 void bridge_info(const struct bridge *b, struct bridge_info *out, uint64_t now_us);

@@ -4,6 +4,8 @@
 #define BRIDGE_INSIDE_H
 
 #include "bridge.h"
+#include "budget.h"
+#include "libtunnel/base/cursor.h"
 #include "libtunnel/node.h"
 #include "life.h"
 #include "store.h"
@@ -54,6 +56,7 @@ struct bridge {
     struct bridge_port port[BRIDGE_UDP_PORTS];
     const struct bridge_stack *stack; /* NULL: none */
     struct bridge_life life;
+    struct bridge_budget budget;
     /* counters */
     uint64_t tx_bytes, rx_bytes;
     uint32_t dropped, storage_failures;
@@ -82,6 +85,13 @@ TN_MUST_CHECK int bridge_start(struct bridge *b, const struct tn_card *card, uin
 /* settings.c: TN_ESTATE when the storage cannot be read; nothing stored is no error. */
 TN_MUST_CHECK int bridge_settings_load(struct bridge *b);
 void bridge_settings_save(struct bridge *b); /* a failure is counted */
+
+/* budget.c: what has passed since the last call counts */
+void bridge_budget_count(struct bridge *b, uint64_t now_us);
+uint64_t bridge_budget_deadline(const struct bridge *b);
+uint32_t bridge_budget_keepalive_s(const struct bridge *b, uint32_t wanted_s);
+void bridge_budget_write(const struct bridge *b, struct tn_writer *w);
+bool bridge_budget_read(struct bridge_budget *k, struct tn_reader *r); /* false: it cannot be */
 
 /* life.c */
 uint32_t bridge_life_keepalive_s(const struct bridge *b);

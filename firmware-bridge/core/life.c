@@ -32,13 +32,18 @@ static struct tn_natlife *known(struct bridge *b)
     return &b->life.carrier[0].life;
 }
 
-uint32_t bridge_life_keepalive_s(const struct bridge *b)
+static uint32_t within_lifetime_s(const struct bridge *b)
 {
     uint32_t alive_s = b->life.carrier[0].life.alive_s;
 
     if (!alive_s)
         return b->life.carrier[0].life.dead_s ? 1 + b->life.carrier[0].life.dead_s / 4 : UNKNOWN_S;
     return alive_s - alive_s / 20 > 1 ? alive_s - alive_s / 20 : 1;
+}
+
+uint32_t bridge_life_keepalive_s(const struct bridge *b)
+{
+    return bridge_budget_keepalive_s(b, within_lifetime_s(b));
 }
 
 static void apply(struct bridge *b, uint64_t now_us)
@@ -83,8 +88,12 @@ void bridge_use_probe_socket(struct bridge *b, bool is_there)
 
 void bridge_life_on_lost(struct bridge *b, uint64_t now_us)
 {
-    uint32_t pause_s = bridge_life_keepalive_s(b);
+    uint32_t pause_s = within_lifetime_s(b);
 
+    if (b->life.was_silent) {
+        b->life.was_silent = b->budget.level == BRIDGE_SPENT;
+        return;
+    }
     known(b)->alive_s = pause_s / 2;
     known(b)->dead_s = pause_s > 1 ? pause_s : 2;
     apply(b, now_us);
@@ -179,6 +188,11 @@ static void due(struct bridge *b, uint64_t now_us)
     }
 }
 
+static bool may_try(const struct bridge *b)
+{
+    return b->life.probes && !b->life.gave_up && b->node.member && b->budget.level == BRIDGE_FINE;
+}
+
 void bridge_life_tick(struct bridge *b, uint64_t now_us)
 {
     struct bridge_life *l = life_of(b);
@@ -189,7 +203,7 @@ void bridge_life_tick(struct bridge *b, uint64_t now_us)
             due(b, now_us);
         return;
     }
-    if (l->due_us > now_us || !l->probes || l->gave_up || !b->node.member)
+    if (l->due_us > now_us || !may_try(b))
         return;
     trial_s = tn_natlife_next_s(known(b));
     if (trial_s)
@@ -204,9 +218,7 @@ uint64_t bridge_life_deadline(const struct bridge *b)
 
     if (l->state != BRIDGE_TRIAL_NONE)
         return l->due_us;
-    return l->probes && !l->gave_up && b->node.member && tn_natlife_next_s(&l->carrier[0].life)
-               ? l->due_us
-               : TN_NEVER;
+    return may_try(b) && tn_natlife_next_s(&l->carrier[0].life) ? l->due_us : TN_NEVER;
 }
 
 /* ---- the probe socket ---- */

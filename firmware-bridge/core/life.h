@@ -26,6 +26,7 @@ struct bridge_life {
     uint8_t count;
     bool probes;  /* the port has a second socket */
     bool gave_up; /* on this carrier: its mappings cannot be told apart */
+    bool was_silent; /* longer than the NAT remembers, on purpose: a lost mapping is no news, once */
     /* a trial */
     uint8_t state; /* enum bridge_trial */
     uint8_t answers, tries;

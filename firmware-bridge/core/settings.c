@@ -1,14 +1,16 @@
-/* What a device remembers beside its keys: what it has learned of carriers.
+/* What a device remembers beside its keys: its budget, and what it has learned of carriers.
  *
- *   record   version[1] = 1  count[1] { carrier[4] alive_s[2] dead_s[2] }  most recent first */
+ *   record   version[1] = 2  budget[4] used[4] day_s[4]  count[1] { carrier[4] alive_s[2] dead_s[2] }
+ *
+ * The most recent carrier comes first. day_s: so old is the day in which `used` was spent. */
 #include "inside.h"
 
 #include <string.h>
 
 #include "libtunnel/base/cursor.h"
 
-#define VERSION 1
-#define RECORD_MAX (1 + 1 + 8 * BRIDGE_CARRIERS)
+#define VERSION 2
+#define RECORD_MAX (1 + 12 + 1 + 8 * BRIDGE_CARRIERS)
 
 void bridge_settings_save(struct bridge *b)
 {
@@ -18,6 +20,7 @@ void bridge_settings_save(struct bridge *b)
 
     tn_writer_init(&w, record, sizeof record);
     tn_write_u8(&w, VERSION);
+    bridge_budget_write(b, &w);
     tn_write_u8(&w, l->count);
     for (size_t i = 0; i < l->count; i++) {
         tn_write_bytes(&w, l->carrier[i].id, sizeof l->carrier[i].id);
@@ -30,6 +33,7 @@ void bridge_settings_save(struct bridge *b)
 
 int bridge_settings_load(struct bridge *b)
 {
+    struct bridge_budget budget = b->budget;
     struct bridge_life life = {0};
     uint8_t record[RECORD_MAX];
     struct tn_reader r;
@@ -40,7 +44,7 @@ int bridge_settings_load(struct bridge *b)
     if (err == TN_ESTATE)
         return err;
     tn_reader_init(&r, record, err ? 0 : len);
-    if (tn_read_u8(&r) != VERSION)
+    if (tn_read_u8(&r) != VERSION || !bridge_budget_read(&budget, &r))
         tn_reader_fail(&r);
     life.count = tn_read_u8(&r);
     if (life.count < 1 || life.count > BRIDGE_CARRIERS)
@@ -58,5 +62,6 @@ int bridge_settings_load(struct bridge *b)
         return 0; /* none, or another program's: everything is at its beginning */
     memcpy(b->life.carrier, life.carrier, sizeof life.carrier);
     b->life.count = life.count;
+    b->budget = budget;
     return 0;
 }

@@ -3,7 +3,7 @@
 # after overlay.sh.
 #
 #   device_invite nas electron-1 HOST    an invite of nas' network lies on HOST
-#   device_start HOST electron-1...      these devices run there, in one process called device-HOST
+#   device_start HOST [--budget N] electron-1...  these devices run there, in one process called device-HOST
 #   device_state HOST electron-1         what it last said of itself
 #   web_transfers HOST ADDRESS           100 KB from its web server and to it, with their checksums
 
@@ -25,10 +25,14 @@ device_invite() {
     OVERLAY_IP6[$2]=$(printf '%s%x' "${OVERLAY_IP6[$1]%%::*}::" "$number")
 }
 
-# device_start HOST NAME...
+# device_start HOST [--budget BYTES] NAME...
 device_start() {
     local host=$1 name dirs=()
     shift
+    if [[ $1 == --budget ]]; then
+        dirs=("$1" "$2")
+        shift 2
+    fi
     for name; do
         dirs+=("$(device_dir "$name")")
     done

@@ -20,7 +20,7 @@ overlay_coord
 overlay_members home
 device_invite home electron-1
 overlay_up home
-device_start isp electron-1
+device_start isp --budget 250000 electron-1
 assert_soon "the device joins by its invite" 5 device_is isp electron-1 online
 assert_soon "the laptop knows it" 20 overlay_knows home electron-1
 assert_soon "and it answers" 3 overlay_ping home electron-1
@@ -34,6 +34,12 @@ get='\x41\x01\x12\x34\x99\xb6status' # CON, GET, id 1234, token 99, Uri-Path sta
 coap=$(udp_ask home "${OVERLAY_IP[electron-1]}" 5683 "$get" | to_hex)
 assert_match "CoAP: GET /status is answered, piggybacked, with its token" "$coap" '^6145123499c100ff'
 assert_match "it tells its name" "$(udp_ask home "${OVERLAY_IP[electron-1]}" 5683 "$get" | tr -d '\0')" 'name electron-1'
+
+told() { [[ $(overlay_peer home electron-1 ".told.$1") == "$2" ]]; }
+assert_soon "it has told the laptop of its budget" 2 told budget_bytes 250000
+assert "and what it has used of it" told 'used_bytes | . > 500 and . < 250000' true
+assert_match "tundctl status shows both, and how often it speaks" "$(tundctl home status)" \
+    'electron-1 +[0-9.]+ KiB today of 244.1 KiB;.* speaks each [0-9]+ s; told [0-9]+ s ago'
 
 assert "the device ends" lab_stop device-isp
 : >"$LAB_DIR/log/device-isp.log"

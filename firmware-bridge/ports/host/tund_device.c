@@ -18,10 +18,11 @@ static void on_signal(int number)
 
 static int usage(FILE *to)
 {
-    fputs("usage: tund-device [--port PORT] [--silent] DIR...\n"
+    fputs("usage: tund-device [--port PORT] [--budget BYTES] [--silent] DIR...\n"
           "Runs a device of the overlay for each folder: DIR/state is its EEPROM, made where there is\n"
           "none; DIR/invite is redeemed at the first start. Prints NAME STATE SECONDS with each change.\n"
           "  --port PORT   local UDP port (one device only)\n"
+          "  --budget BYTES  that it may spend in a day, kept in its state; 0: as many as may be\n"
           "  --silent      prints nothing\n", to);
     return to == stdout ? 0 : 2;
 }
@@ -74,12 +75,22 @@ static int open_all(struct host_device *d, char **dirs, size_t count, uint16_t p
     return 0;
 }
 
+static bool read_budget(const char *text, int64_t *out)
+{
+    char *end;
+
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    return !errno && *text && !*end && *out >= 0 && *out <= UINT32_MAX;
+}
+
 int main(int argc, char **argv)
 {
     struct sigaction action = {.sa_handler = on_signal};
     struct host_device *d;
     struct pollfd *p;
     bool is_silent = false;
+    int64_t budget = -1; /* as it was */
     unsigned long port = 0;
     size_t count;
     int i = 1, status;
@@ -91,6 +102,8 @@ int main(int argc, char **argv)
             is_silent = true;
         else if (!strcmp(argv[i], "--port") && i + 1 < argc)
             port = strtoul(argv[++i], NULL, 10);
+        else if (!strcmp(argv[i], "--budget") && i + 1 < argc && read_budget(argv[i + 1], &budget))
+            i++;
         else
             return usage(stderr);
     }
@@ -106,6 +119,8 @@ int main(int argc, char **argv)
         fputs("tund-device: no memory for TCP\n", stderr);
         status = 1;
     }
+    for (size_t k = 0; !status && budget >= 0 && k < count; k++)
+        bridge_set_budget(d[k].bridge, (uint32_t)budget, host_now());
     if (!status)
         status = run(d, p, count);
     for (size_t k = 0; d && k < count; k++) {

@@ -114,6 +114,20 @@ static void erase(struct device *d, uint64_t now_us)
     say("erased: no member any more\n");
 }
 
+static void budget(struct device *d, const char *text, size_t len, uint64_t now_us)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < len && bytes <= UINT32_MAX; i++)
+        bytes = text[i] >= '0' && text[i] <= '9' ? 10 * bytes + (uint64_t)(text[i] - '0') : UINT64_MAX;
+    if (!len || bytes > UINT32_MAX) {
+        say("say how many bytes it may spend in a day: budget 100000; 0 is no limit\n");
+        return;
+    }
+    bridge_set_budget(&d->bridge, (uint32_t)bytes, now_us);
+    say("ok\n");
+}
+
 static void on_line(struct device *d, const char *line, size_t len, uint64_t now_us)
 {
     if (len == 0)
@@ -124,12 +138,14 @@ static void on_line(struct device *d, const char *line, size_t len, uint64_t now
         erase(d, now_us);
     else if (len == 5 && !memcmp(line, "erase", 5))
         say("this forgets the keys; say: erase yes\n");
+    else if (len >= 7 && !memcmp(line, "budget ", 7))
+        budget(d, line + 7, len - 7, now_us);
     else if (len == 4 && !memcmp(line, "stop", 4))
         board_end(0);
     else if (len > 12 && !memcmp(line, "tund-invite-", 12))
         join(d, line, len, now_us);
     else
-        say("status      how it is\nerase       forget keys and membership\nstop        reset\n"
+        say("status      how it is\nbudget N    bytes that it may spend in a day\nerase       forget keys and membership\nstop        reset\n"
             "a pasted invite makes it a member\n");
 }
 
