@@ -23,8 +23,8 @@ int board_entropy(uint8_t *out, size_t len);
 extern const struct bridge_storage board_storage;
 /* The time of day, unix seconds; 0: not known. */
 uint64_t board_unix_time(void);
-/* Access point name of the SIM card; "": the one that it brings. */
-const char *board_apn(void);
+/* Access point name of the SIM card, into cap bytes; "": the one that it brings. */
+void board_apn(char *out, size_t cap);
 /* The end: of the emulation with this exit status, or a reset. */
 void board_end(int status) __attribute__((noreturn));
 

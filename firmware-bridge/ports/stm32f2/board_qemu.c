@@ -16,7 +16,7 @@ const uint32_t board_timer_prescaler = 999; /* its TIM2 has 1 GHz */
 const uint32_t board_systick_hz = 120000000;
 const uint32_t board_usart1_brr = 0, board_usart3_brr = 0, board_usart3_cr3 = 0; /* it knows no baud rate */
 
-static char arguments[160];
+static char arguments[128];
 
 static int call(int operation, const void *block)
 {
@@ -102,12 +102,9 @@ uint64_t board_unix_time(void)
     return (uint32_t)call(SYS_TIME, NULL);
 }
 
-const char *board_apn(void)
+void board_apn(char *out, size_t cap)
 {
-    static char apn[41];
-
-    argument("apn=", apn, sizeof apn);
-    return apn;
+    argument("apn=", out, cap);
 }
 
 void board_end(int status)

@@ -24,6 +24,7 @@ static uint64_t app_clock(void *ctx)
 int device_start(struct device *d, uint64_t now_us)
 {
     struct bridge_config cfg = {.storage = &board_storage};
+    char apn[AT_APN_MAX + 1];
     uint32_t seed;
     int err;
 
@@ -34,7 +35,8 @@ int device_start(struct device *d, uint64_t now_us)
         *p = 0;
     if (err && err != TN_ENOENT)
         return 1;
-    at_init(&d->at, board_apn(), seed, now_us);
+    board_apn(apn, sizeof apn);
+    at_init(&d->at, apn, seed, now_us);
     d->is_drained = false;
     d->resolve_at_us = UINT64_MAX;
     d->told = BRIDGE_EMPTY;

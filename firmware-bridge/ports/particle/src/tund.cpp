@@ -13,11 +13,12 @@
 #define RETRY_MAX_US 30000000u
 #define RESOLVE_RETRY_US 5000000u
 #define RECEIVE_MAX 8 /* datagrams in one loop(), so that the program comes in turn */
+#define COUNT_US 60000000u
 #define NEVER UINT64_MAX
 
 Tund::Tund()
     : bridge_(NULL), offset_(0), open_(false), member_(false), serves_(false), serves_web_(false), lost_(0), opened_(0),
-      failures_(0), open_at_(0), resolve_at_(NEVER)
+      failures_(0), open_at_(0), resolve_at_(NEVER), count_at_(0)
 {
     memset(&storage_, 0, sizeof storage_);
     memset(&app_, 0, sizeof app_);
@@ -152,6 +153,14 @@ int Tund::serveWeb()
     return app_tcp_start(&app_);
 }
 
+int Tund::setBudget(uint32_t bytes_per_day)
+{
+    if (!bridge_)
+        return TN_ESTATE;
+    bridge_set_budget(bridge_, bytes_per_day, nowUs());
+    return 0;
+}
+
 bool Tund::dataUsage(uint32_t &sent, uint32_t &received)
 {
     CellularData data;
@@ -260,6 +269,17 @@ void Tund::resolve(uint64_t now)
     bridge_set_coordinator(bridge_, &a, now);
 }
 
+/* ---- what the modem has counted ---- */
+
+void Tund::count(uint64_t now)
+{
+    uint32_t sent, received;
+
+    count_at_ = now + COUNT_US;
+    if (dataUsage(sent, received))
+        bridge_set_data_usage(bridge_, static_cast<uint64_t>(sent) + received, now);
+}
+
 /* ---- all of it ---- */
 
 void Tund::loop()
@@ -279,6 +299,8 @@ void Tund::loop()
         return;
     if (bridge_take_resolve(bridge_) || resolve_at_ <= now)
         resolve(now);
+    if (count_at_ <= now)
+        count(now);
     if (!receive(now))
         closeSocket(now);
     if (bridge_next_deadline(bridge_) <= now)

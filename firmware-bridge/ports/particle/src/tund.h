@@ -39,6 +39,10 @@ public:
      * Errors of app_tcp_start. */
     int serveWeb();
 
+    /* After begin: bytes of the data plan that may be spent in a day (bridge_set_budget); 0: as many as may be. The modem is
+     * asked once a minute what it has counted. TN_ESTATE before begin. */
+    int setBudget(uint32_t bytes_per_day);
+
     /* For bridge_udp_bind, bridge_udp_send and bridge_info; NULL before begin. */
     struct bridge *device() { return bridge_; }
     static uint64_t nowUs(); /* of bridge_*: since boot, does not wrap */
@@ -58,6 +62,7 @@ private:
     bool receive(uint64_t now);
     void resolve(uint64_t now);
     void send(uint64_t now);
+    void count(uint64_t now);
 
     static int readStorage(void *ctx, uint32_t at, void *out, size_t len);
     static int writeStorage(void *ctx, uint32_t at, const void *data, size_t len);
@@ -70,7 +75,7 @@ private:
     int offset_;
     bool open_, member_, serves_, serves_web_;
     uint32_t lost_, opened_, failures_;
-    uint64_t open_at_, resolve_at_;
+    uint64_t open_at_, resolve_at_, count_at_;
 };
 
 #endif

@@ -151,6 +151,7 @@ static void it_follows_the_connection(Tund *t)
 {
     uint32_t sent = 0, received = 0;
     unsigned begins = mock.begins;
+    uint64_t used;
 
     mock.is_connected = false;
     turns(20);
@@ -159,6 +160,15 @@ static void it_follows_the_connection(Tund *t)
     mock.is_connected = true;
     check(pings(84, 10000), "it is reached when the connection is back");
     check(t->dataUsage(sent, received) && sent == mock.sent_bytes, "the modem's own data count is told");
+    check(t->setBudget(1000000) == 0, "a budget is taken");
+    mock.skipped_ms += 60000;
+    turns(5); /* from here on the modem's count is what counts */
+    used = info(t->device()).used_bytes;
+    mock.sent_bytes += 100000; /* of another program */
+    mock.skipped_ms += 60000;
+    turns(5);
+    check(info(t->device()).used_bytes >= used + 90000, "in it is what the modem has counted");
+    check(info(t->device()).budget_bytes == 1000000, "and both are told");
     check(!mock.is_unconnected_use, "the socket was never used without the connection");
 }
 

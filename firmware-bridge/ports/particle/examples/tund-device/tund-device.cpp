@@ -7,6 +7,9 @@
 #else
 #define TUND_INVITE ""
 #endif
+#ifndef TUND_BUDGET
+#define TUND_BUDGET 0 /* bytes a day, all included; 0: as many as may be */
+#endif
 
 SYSTEM_MODE(SEMI_AUTOMATIC); /* the Particle cloud is not needed */
 SYSTEM_THREAD(ENABLED);
@@ -28,6 +31,8 @@ void setup()
         err = tund.serve();
     if (!err)
         err = tund.serveWeb();
+    if (!err)
+        err = tund.setBudget(TUND_BUDGET);
     if (err)
         Serial.printlnf("tund: cannot start: %d", err);
 }
