@@ -96,7 +96,7 @@ struct overlay_portmap {
     struct portmap *p; /* NULL: switched off */
     uint32_t own[GATEWAY_FAMILIES]; /* numbers of the mappings of our own UDP port */
     struct overlay_portmap_wait wait[OVERLAY_PORTMAP_WAITS];
-    uint8_t said_state, said_why; /* as last logged */
+    uint8_t said_state, said_why, told_remade; /* as last logged; and the last that the node knows */
     struct tn_addr said_external;
     struct tn_addr offered; /* the candidate that the node has; all zero: none */
 };

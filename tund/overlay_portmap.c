@@ -297,22 +297,35 @@ static void check_waits(struct overlay *o)
     }
 }
 
+/* The gateway gave another outside address, or the same after it had begun anew: what it had let in is gone. */
+static bool gateway_has_moved(struct overlay *o, const struct tn_addr *candidate)
+{
+    const struct gateway_mapping *m = own_mapping(o, GATEWAY_V4);
+    bool is_new = !tn_addr_equal(candidate, &o->portmap.offered);
+
+    if (tn_addr_is_zero(candidate) || tn_addr_is_zero(&o->portmap.offered))
+        return false;
+    is_new |= m->remade != o->portmap.told_remade;
+    o->portmap.told_remade = m->remade;
+    return is_new;
+}
+
 static void on_change(void *ctx)
 {
     struct overlay *o = ctx;
     struct tn_addr candidate = {0};
+    bool has_moved;
 
     log_own(o);
     if (!overlay_portmap_candidate(o, &candidate))
         memset(&candidate, 0, sizeof candidate);
+    has_moved = gateway_has_moved(o, &candidate);
     if (!tn_addr_equal(&candidate, &o->portmap.offered)) {
-        bool has_moved = !tn_addr_is_zero(&candidate) && !tn_addr_is_zero(&o->portmap.offered);
-
         o->portmap.offered = candidate;
         overlay_set_candidates(o);
-        if (has_moved) /* and with it all that the gateway had let in */
-            tn_on_network_change(o->t->node, tund_now());
     }
+    if (has_moved)
+        tn_on_network_change(o->t->node, tund_now());
     check_waits(o);
     tund_pump(o->t);
 }

@@ -179,7 +179,6 @@ void tn_server_on_data(struct tn_server *s, struct tn_server_in *in)
         (s->mem.session[slot].state != TN_SERVER_TENTATIVE &&
          !tn_server_is_live(s, &s->mem.session[slot], in->now))) {
         s->counter.drop_no_session++;
-        tn_server_tell_lost(s, in, tn_ctl_data_index(in->data));
         return;
     }
     x = &s->mem.session[slot];

@@ -47,8 +47,6 @@ void tn_server_on_link(struct tn_server *s, struct tn_server_in *in)
     why = tn_server_route(s, &t, h.index, h.channel, &x, &y);
     if (why) {
         ++*why;
-        if (why == &s->counter.drop_relay_session)
-            tn_server_tell_lost(s, in, h.index);
         return;
     }
     t.len = tn_link_rebuild_up(&h, in->data, in->len, ctx, y->client_public, msg,

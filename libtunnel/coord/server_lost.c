@@ -1,6 +1,7 @@
-/* LOST at the coordinator (PROTOCOL.md section 4.4): the answer to BEAT, DATA and compressed frames under an
- * index that names no live session. It is shorter than any of them, so a forged source is
- * sent less than the forger spends; each source has a rate; nothing is kept of it but that. */
+/* LOST at the coordinator (PROTOCOL.md section 4.4): the answer to a BEAT under an index that names no live
+ * session. It is shorter, so a forged source is sent less than the forger spends; each source has a
+ * rate; nothing is kept of it but that. Whatever else names no session gets silence: who sends a
+ * BEAT pays for each byte, and may not speak again for half an hour. */
 #include "server_lost.h"
 
 #include <string.h>

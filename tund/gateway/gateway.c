@@ -179,6 +179,11 @@ void gateway_granted(struct gateway *g, struct gateway_mapping *m, const struct 
         g->changed = true;
         m->verdict = GATEWAY_UNVERIFIED;
     }
+    if (m->in_doubt) { /* it was gone meanwhile, with all else that the gateway had let in */
+        g->changed = true;
+        m->remade++;
+    }
+    m->in_doubt = false;
     m->rewritten = external->port != (m->want.external_port ? m->want.external_port
                                                              : m->want.internal_port);
     m->external = *external;

@@ -87,6 +87,8 @@ struct gateway_mapping {
     bool rewritten;          /* the outside port is not the one that was asked for */
     bool permanent;          /* the gateway knows no leases (UPnP error 725) */
     bool removed;            /* it goes when it is ended */
+    bool in_doubt;           /* MAPPED, by a gateway that has begun anew since */
+    uint8_t remade;          /* so often was one in doubt granted again; wraps */
     bool send_wish, job_wish;
     uint8_t tries, port_tries, silent_count;
     uint16_t ask_port;       /* the outside port that is asked for */

@@ -142,8 +142,10 @@ static void renew_all(struct gateway *g, enum gateway_family family, enum gatewa
     for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         struct gateway_mapping *m = &g->mapping[i];
 
-        if (m->used && m->want.family == family && (p == GATEWAY_NONE || m->protocol == p))
-            gateway_renew_soon(g, m, max_wait_us, now_us);
+        if (!m->used || m->want.family != family || (p != GATEWAY_NONE && m->protocol != p))
+            continue;
+        m->in_doubt = m->state == GATEWAY_MAPPED;
+        gateway_renew_soon(g, m, max_wait_us, now_us);
     }
     g->server[family].renewed_us = now_us;
 }

@@ -108,9 +108,6 @@ static void by_member(const uint8_t *d, size_t len)
     if (tn_ctl_seal(&k->c.session, sealed, len))
         abort();
     count = give(&k->at[0], sealed, len + TN_CTL_DATA_OVERHEAD, out);
-    if (count == 1 && out[0].data[0] == TN_CTL_LOST && out[0].len < len + TN_CTL_DATA_OVERHEAD &&
-        tn_addr_equal(&out[0].dst, &k->at[0]))
-        return; /* its session has ended meanwhile */
     if (count && (!tn_addr_equal(&out[0].dst, &k->at[0]) ||
                   tn_ctl_open(&k->c.session, out[0].data, out[0].len)))
         abort(); /* an answer is the member's to read */

@@ -21,9 +21,12 @@ static void an_announced_reboot_renews_everything_within_five_seconds(void **sta
     f.pcp = true;
     fake_run(&f, TN_S(100));
     f.epoch_began_us = f.now_us;
+    (void)gateway_take_changed(&f.g);
     announce(&f, PCP_ANNOUNCED_ANEW);
     fake_run(&f, TN_S(5));
     assert_int_equal(f.pcp_maps, 2);
+    assert_true(gateway_take_changed(&f.g)); /* though it is the same mapping */
+    assert_int_equal(fake_mapping(&f)->remade, 1);
     for (int i = 0; i < 100; i++) /* somebody plays it again and again */
         announce(&f, PCP_ANNOUNCED_ANEW);
     fake_run(&f, TN_S(4));
