@@ -1,4 +1,4 @@
-/* What a device tells its peers of itself (PROTOCOL.md section 5.4), and what is shown of it. */
+/* What a device tells its peers of itself (PROTOCOL.md section 5.5), and what is shown of it. */
 #ifndef TN_BASE_REPORT_H
 #define TN_BASE_REPORT_H
 

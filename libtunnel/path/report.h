@@ -1,4 +1,4 @@
-/* The report of a device, in a WireGuard session (PROTOCOL.md section 5.4). */
+/* The report of a device, in a WireGuard session (PROTOCOL.md section 5.5). */
 #ifndef TN_PATH_REPORT_H
 #define TN_PATH_REPORT_H
 
