@@ -341,8 +341,14 @@ void gateway_stop(struct gateway *g, uint64_t now_us)
     g->stopping = true;
     g->igd.probe_wish = false;
     g->order.wanted = false;
-    for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++)
+    for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
+        struct gateway_mapping *m = &g->mapping[i];
+
         gateway_remove(g, i, now_us);
+        if (m->used && m->state == GATEWAY_ENDING && m->protocol == GATEWAY_UPNP && !m->job_wish &&
+            !gateway_igd_works_for(g, m))
+            gateway_ended(g, m, now_us); /* it waited for a probe that is not made any more */
+    }
 }
 
 bool gateway_is_idle(const struct gateway *g)

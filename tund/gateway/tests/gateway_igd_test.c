@@ -235,6 +235,20 @@ static void an_answer_for_a_mapping_that_went_is_not_its_successors(void **state
     assert_int_equal(fake_mapping(&f)->state, GATEWAY_FAILED);
 }
 
+static void what_waits_for_a_probe_ends_when_all_is_stopped(void **state)
+{
+    struct fake f;
+
+    fake_init(&f);
+    run_upnp(&f, TN_S(10));
+    assert_int_equal(fake_mapping(&f)->state, GATEWAY_MAPPED);
+    f.g.igd.service = GATEWAY_UNKNOWN;
+    gateway_remove(&f.g, 0, f.now_us);
+    assert_int_equal(fake_mapping(&f)->state, GATEWAY_ENDING);
+    gateway_stop(&f.g, f.now_us);
+    assert_true(gateway_is_idle(&f.g));
+}
+
 static void a_silent_mapping_under_renewal_is_deleted_all_the_same(void **state)
 {
     struct fake f;
@@ -295,6 +309,7 @@ int main(void)
         cmocka_unit_test(an_answer_about_another_router_is_not_believed),
         cmocka_unit_test(removing_while_the_child_maps_removes_what_it_mapped),
         cmocka_unit_test(an_answer_for_a_mapping_that_went_is_not_its_successors),
+        cmocka_unit_test(what_waits_for_a_probe_ends_when_all_is_stopped),
         cmocka_unit_test(a_silent_mapping_under_renewal_is_deleted_all_the_same),
         cmocka_unit_test(a_users_question_waits_its_turn_and_is_answered),
         cmocka_unit_test(without_the_helper_upnp_is_not_tried),
