@@ -43,7 +43,7 @@ size_t tn_coord_write_beat(struct tn_coord_client *c, struct tn_now now, uint8_t
         tn_ctl_beat_create(&c->session, interval_s < UINT16_MAX ? (uint16_t)interval_s : UINT16_MAX,
                            out))
         return 0;
-    tn_coord_lost_asked(c, c->home, out, TN_CTL_BEAT_LEN);
+    memcpy(c->lost.echo, out + TN_CTL_BEAT_LEN - TN_CTL_ECHO_LEN, TN_CTL_ECHO_LEN);
     c->beat.tries++;
     c->beat.sent_us = now.us;
     wait = tn_coord_resend_us(c, c->beat.tries);

@@ -1,9 +1,9 @@
 /* LOST at the member (PROTOCOL.md section 4.4). Anybody can forge one, so all that it does is to bring
  * forward what would have come anyway:
  *
- *   a session, LOST           -> one PING or BEAT now, as if its time had come
- *   that one's LOST, with the -> it counts as unanswered at once: a new handshake, while the old keys
- *   end of it as an echo         stay in use until there are new ones
+ *   a session, CALL           -> one PING or BEAT now, as if its time had come
+ *   a BEAT's LOST, with the   -> it counts as unanswered at once: a new handshake, while the old keys
+ *   end of it as an echo         stay in use until there are new ones; a PING gets none
  *   between two attempts      -> the next attempt now; how long the wait after it is does not change
  *
  * The index must be right, and echoes are of datagrams that only who stands on the way has seen. Four
@@ -78,24 +78,17 @@ static int give_up_question(struct tn_coord_client *c, struct tn_now now)
 int tn_coord_on_lost(struct tn_coord_client *c, const struct tn_addr *src, const uint8_t *data,
                      size_t len, struct tn_now now)
 {
-    uint8_t family = tn_addr_family(src);
     const uint8_t *echo;
     uint32_t index;
 
     if (!tn_ctl_lost_decode(data, len, &index, &echo))
         return TN_EINVAL;
-    if (echo ? !c->session_ok || index != c->session.remote_index
+    if (echo ? !c->cfg.beats || !c->session_ok || index != c->session.remote_index
              : !c->lost.own_index || index != c->lost.own_index)
-        return TN_EINVAL;
+        return TN_EINVAL; /* only a BEAT is answered LOST */
     if (!c->session_ok)
         return try_now(c, now);
-    if (echo && is_asking(c, family) && !memcmp(echo, c->lost.echo[family], TN_CTL_ECHO_LEN))
+    if (echo && tn_addr_family(src) == c->home && is_asking(c, c->home) && !memcmp(echo, c->lost.echo, TN_CTL_ECHO_LEN))
         return give_up_question(c, now);
     return ask_now(c, now);
-}
-
-void tn_coord_lost_asked(struct tn_coord_client *c, uint8_t family, const uint8_t *datagram,
-                         size_t len)
-{
-    memcpy(c->lost.echo[family], datagram + len - TN_CTL_ECHO_LEN, TN_CTL_ECHO_LEN);
 }

@@ -73,17 +73,13 @@ static size_t write_ping(struct tn_coord_client *c, uint8_t family, struct tn_no
 {
     struct tn_coord_ping *p = &c->ping[family];
     struct tn_msg m = {.type = TN_MSG_PING, .rtt_us = c->rtt_us};
-    size_t len;
 
     p->id = tn_coord_new_id(c);
     p->tries++;
     p->sent_us = now.us;
     p->due_us = now.us + (c->suspicious ? tn_coord_burst_us(c) : tn_coord_resend_us(c, p->tries));
     m.request_id = p->id;
-    len = write_data(c, family, &m, now, out, cap, dst);
-    if (len)
-        tn_coord_lost_asked(c, family, out, len);
-    return len;
+    return write_data(c, family, &m, now, out, cap, dst);
 }
 
 /* Counts a try and sets the next one. */

@@ -73,9 +73,6 @@ int tn_coord_on_beat_answer(struct tn_coord_client *c, const uint8_t *data, size
 /* ---- client_lost.c ---- */
 int tn_coord_on_lost(struct tn_coord_client *c, const struct tn_addr *src, const uint8_t *data,
                      size_t len, struct tn_now now);
-/* This PING or BEAT goes out: a LOST that answers it has its end. */
-void tn_coord_lost_asked(struct tn_coord_client *c, uint8_t family, const uint8_t *datagram,
-                         size_t len);
 
 /* ---- client_in.c ---- */
 /* A new event of this kind, to be filled by the caller. */

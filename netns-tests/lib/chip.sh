@@ -44,3 +44,13 @@ chip_modem_stat() { chip_modem_control stats | jq -r ".$1"; }
 # chip_state: what the prompt last said the device is: online, offline, refused, empty.
 chip_state() { tr -d '\r' <"$LAB_DIR/log/chip.log" | awk '$NF == "ms" { state = $(NF - 2) } END { print state }'; }
 chip_is() { [[ $(chip_state) == "$1" ]]; }
+
+# chip_joins LAPTOP NAME: it is switched on, and the invite of device_invite is pasted at its prompt.
+chip_joins() {
+    chip_on
+    assert_soon "the prompt asks for an invite" 5 lab_log_has chip 'no member yet'
+    chip_type "$(<"$(device_dir "$2")/invite")"
+    assert_soon "pasted there, it makes the device a member" 10 chip_is online
+    assert_soon "the laptop knows it" 20 overlay_knows "$1" "$2"
+    assert_soon "and it answers" 5 overlay_ping "$1" "$2"
+}

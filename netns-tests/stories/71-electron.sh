@@ -28,12 +28,7 @@ device_invite home electron-1
 overlay_up home
 
 chip_modem isp
-chip_on
-assert_soon "the prompt asks for an invite" 5 lab_log_has chip 'no member yet'
-chip_type "$(<"$(device_dir electron-1)/invite")"
-assert_soon "pasted there, it makes the device a member" 10 chip_is online
-assert_soon "the laptop knows it" 20 overlay_knows home electron-1
-assert_soon "and it answers" 5 overlay_ping home electron-1
+chip_joins home electron-1
 
 for size in 56 360; do
     assert "it is pinged $PINGS times with $((size + 28)) bytes, at 115200 baud" \
@@ -69,5 +64,5 @@ assert_soon "and answers, without a new invite" 25 ping_quick
 chip_type status
 assert_soon "the prompt tells how it is" 5 lab_log_has chip '^ram_bytes'
 diag "$(tr -d '\r' <"$LAB_DIR/log/chip.log" | grep -E '^(sent|cell|stack|ram)' | tr '\n' ' ')"
-# a certificate's check on top of the way of a datagram is the deepest
-assert_le "stack, painted, bytes" "$(tr -d '\r' <"$LAB_DIR/log/chip.log" | awk '$1 == "stack_bytes" { print $2 }')" 3072
+# since the reset: joining takes more, see 73-electron-tcp
+assert_le "stack of a member, painted, bytes" "$(tr -d '\r' <"$LAB_DIR/log/chip.log" | awk '$1 == "stack_bytes" { print $2 }')" 3072
