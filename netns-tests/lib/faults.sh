@@ -118,12 +118,14 @@ RULES
     wait_until 5 lab_listens "$router" 3128 || lab_die "the proxy of $1 does not start"
 }
 
-# lab_rebind SITE: its NAT gives all UDP another outside port from now on; what it had mapped is gone.
+# lab_rebind SITE: its NAT gives all UDP other outside ports from now on; what it had mapped is gone. They are a
+# few, as a daemon has more than one socket: with a single port, two that ask one server would be in each other's way.
 LAB_REBOUND=40000
 lab_rebind() {
     local router=${LAB_ROUTER[$1]}
-    LAB_REBOUND=$((LAB_REBOUND + 1))
-    lab_exec "$router" nft insert rule ip nat postrouting oifname wan meta l4proto udp masquerade to ":$LAB_REBOUND"
+    LAB_REBOUND=$((LAB_REBOUND + 64))
+    lab_exec "$router" nft insert rule ip nat postrouting oifname wan meta l4proto udp \
+        masquerade to ":$LAB_REBOUND-$((LAB_REBOUND + 63))"
     "$LAB_TOOLS/ctflush" "$router"
 }
 
