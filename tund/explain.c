@@ -90,7 +90,7 @@ static const char *obstacle(const struct explain_facts *f)
     if (t->trying)
         return "candidates are still being tried";
     if (t->lossy && t->lossy == t->checked)
-        return "the direct way loses a quarter of the packets or more, and the relay does not";
+        return "the direct way loses many packets, and the relay does not";
     if (t->checked)
         return "a candidate works, and traffic is about to move to it";
     if (t->small)

@@ -115,7 +115,7 @@ void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now)
         pr->c.silent_rounds = 0;
         pr->c.quiet_until_us = 0;
         pr->revive_us = 0;
-        pr->fresh_us = 0;
+        tn_probe_doubt(pr, now);
         pr->flaps = 0;
         pr->hold_us = 0;
         pr->lost_tries = 0;
@@ -143,7 +143,7 @@ void tn_paths_on_moved(struct tn_paths *p, bool v4, const struct tn_now *now)
         if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || tn_addr_is_v4(&pr->c.addr) != v4 ||
             tn_addr_is_private(&pr->c.addr))
             continue;
-        pr->fresh_us = 0;
+        tn_probe_doubt(pr, now);
         if (!p->session_up || !is_active)
             continue; /* is asked when data flows again */
         pr->small_due = true;
@@ -272,7 +272,8 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
             tn_paths_renew_next(p);
         }
     }
-    if (tn_paths_is_best(p, pr) && p->relay.fresh_us > pr->fresh_us && tn_probe_is_hushed(pr, now))
+    if (tn_paths_is_best(p, pr) && !pr->changed_us && p->relay.fresh_us > pr->fresh_us &&
+        tn_probe_is_hushed(pr, now))
         p->follow_us = now->us + TN_FOLLOW_US; /* was followed, but this path works */
     if (tn_probe_heard(p, pr, now))
         tn_paths_renew_next(p);

@@ -85,6 +85,7 @@ struct tn_probe {
         bool proven;         /* low was answered */
     } size;
     uint64_t fresh_us;     /* the last authentic packet that still counts; 0 after a change of network */
+    uint64_t changed_us;   /* of the network: until a PING sent since then is answered, nothing counts; 0: it was */
     uint64_t ping_us;      /* the last small PING sent */
     uint64_t full_us;      /* the last full-size PING sent */
     uint64_t round_us;     /* when the round began; 0: none is on */

@@ -42,13 +42,19 @@ static bool is_better(const struct tn_cand *c, const struct tn_cand *than)
     return cost_us(c) + gain_us <= cost_us(than);
 }
 
+/* A path may be left for a relay of which little was known then. */
+static bool is_relay_as_lossy(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return p->relay.loss_samples >= TN_LOSS_SAMPLES / 2 && p->relay.loss_64k > pr->loss_64k / 2;
+}
+
 /* May it be chosen at this moment? */
 static bool is_eligible(const struct tn_paths *p, const struct tn_probe *pr,
                         const struct tn_now *now)
 {
     if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0)
         return false;
-    if (pr->c.lossy && p->relay_up)
+    if (pr->c.lossy && p->relay_up && !is_relay_as_lossy(p, pr))
         return false;
     if (!pr->c.last_pong_us || now->us - pr->c.last_pong_us > TN_STALE_US)
         return false;
@@ -115,12 +121,16 @@ static void set_state(struct tn_paths *p, const struct tn_now *now)
     p->state = e;
 }
 
+bool tn_paths_relay_is_cleaner(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return p->relay_up && !p->relay_suspect && p->relay.missed == 0 &&
+           p->relay.loss_64k <= pr->loss_64k / 4 && p->relay.c.rtt_us <= TN_RTT_USABLE_MAX_US;
+}
+
 static bool is_worse_than_relay(const struct tn_paths *p, const struct tn_probe *pr)
 {
-    return p->relay_up && !p->relay_suspect && pr->loss_64k >= TN_LOSS_BAD &&
-           pr->loss_samples >= TN_LOSS_SAMPLES && p->relay.loss_samples >= TN_LOSS_SAMPLES &&
-           p->relay.missed == 0 && p->relay.loss_64k <= pr->loss_64k / 4 &&
-           p->relay.c.rtt_us <= TN_RTT_USABLE_MAX_US;
+    return pr->loss_64k >= TN_LOSS_BAD && pr->loss_samples >= TN_LOSS_SAMPLES &&
+           p->relay.loss_samples >= TN_LOSS_SAMPLES && tn_paths_relay_is_cleaner(p, pr);
 }
 
 /* It stays checked, and is asked each second whether it has become better. */

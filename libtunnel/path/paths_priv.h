@@ -44,6 +44,7 @@ enum tn_probe_row {
  * it is lost. */
 #define TN_BEAT_ACTIVE_US TN_S(1)
 #define TN_HUSH_MIN_US TN_MS(250) /* data was sent, and nothing has come in for three round trips */
+#define TN_DOUBT_GAP_US TN_MS(50) /* PINGs in a row at least, where packets come in that may be older than a change */
 #define TN_FLOW_TICK_US TN_MS(100)
 #define TN_FLOW_PACKETS 8 /* in a tick: a stream comes in, whose end is noticed in the next one */
 #define TN_ANSWER_MIN_US TN_MS(150)
@@ -55,7 +56,8 @@ enum tn_probe_row {
 #define TN_LIVELY_US TN_MS(500)
 
 /* Loss, of PINGs and their answers together, smoothed over some 32: 5 % each way stays below by far. A path that
- * loses a quarter, and four times what the relay loses, is left; it is taken again when it loses a sixteenth. */
+ * loses a quarter, and four times what the relay loses, is left, and so is one that breaks off after it has lost a
+ * sixteenth; it is taken again when it loses less than that. */
 #define TN_LOSS_SHIFT 5
 #define TN_LOSS_DOUBT 8192u /* an eighth: asked more often, and the relay too, to be surer */
 #define TN_LOSS_BAD 16384u
@@ -115,6 +117,8 @@ void tn_flow_heard(struct tn_paths *p, const struct tn_probe *pr);
 
 /* probe */
 bool tn_probe_is_full_ok(const struct tn_probe *pr, const struct tn_now *now);
+/* The network changed, and this way with it, as far as is known. */
+void tn_probe_doubt(struct tn_probe *pr, const struct tn_now *now);
 /* True: something is due now that was not. */
 bool tn_probe_heard(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, uint16_t size,
@@ -158,6 +162,8 @@ void tn_paths_renew_next(struct tn_paths *p);
 /* choose */
 bool tn_paths_is_active(const struct tn_paths *p, const struct tn_now *now);
 void tn_paths_choose(struct tn_paths *p, const struct tn_now *now);
+/* Does the relay lose no more than a quarter of what this way does? */
+bool tn_paths_relay_is_cleaner(const struct tn_paths *p, const struct tn_probe *pr);
 void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now *now);
 
 static inline bool tn_paths_is_relay(const struct tn_paths *p, const struct tn_probe *pr)

@@ -61,8 +61,6 @@ static void note_loss(struct tn_probe *pr, bool is_lost)
 {
     int32_t sample = is_lost ? 65535 : 0;
 
-    if (is_lost && pr->missed == 1)
-        pr->loss_before = pr->loss_64k;
     pr->loss_64k = (uint16_t)(pr->loss_64k + (sample - (int32_t)pr->loss_64k) / (1 << TN_LOSS_SHIFT));
     if (pr->loss_samples < UINT8_MAX)
         pr->loss_samples++;
@@ -225,6 +223,10 @@ bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, uint1
     pr->missed = 0;
     if (!full || !p->relay_up) /* a small one that was lost still counts, beside the relay */
         pr->row[TN_ROW_ANSWER] = TN_NEVER;
+    if (pr->changed_us && sent_us >= pr->changed_us) {
+        pr->changed_us = 0;
+        pr->fresh_us = now->us;
+    }
     pr->c.last_pong_us = now->us;
     pr->c.silent_rounds = 0;
     pr->c.quiet_until_us = 0;
@@ -238,11 +240,31 @@ bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, uint1
     return true;
 }
 
+/* After a change of network what comes in may be older than the change: it waited in our socket while we slept, or
+ * was on its way to the address that we had. Such a packet must not make the way look good. */
+void tn_probe_doubt(struct tn_probe *pr, const struct tn_now *now)
+{
+    pr->fresh_us = 0;
+    pr->changed_us = now->us;
+}
+
+/* It may also be the peer's first by the new way: an answer makes sure. */
+static bool heard_in_doubt(struct tn_probe *pr, uint64_t asked_us)
+{
+    if (pr->c.verdict != TN_CAND_CHECKED || pr->small_due || asked_us < TN_DOUBT_GAP_US)
+        return false;
+    pr->small_due = true;
+    return true;
+}
+
 bool tn_probe_heard(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
 {
     uint64_t asked_us = now->us - pr->ping_us;
 
-    pr->fresh_us = now->us;
+    if (pr->changed_us && heard_in_doubt(pr, asked_us))
+        return true;
+    if (!pr->changed_us)
+        pr->fresh_us = now->us;
     if (tn_paths_is_relay(p, pr) || tn_paths_is_best(p, pr))
         return false;
     if (pr->round_us) {
@@ -285,13 +307,24 @@ static void ask_others(struct tn_paths *p, const struct tn_probe *not_this,
     }
 }
 
+/* Why were so many missed in a row? A way that lost nothing before them was dead, and is not for that one that loses
+ * a part. One that did has lost some more: it is left for that, and not taken again as soon as a PING comes through. */
+static void judge_misses(const struct tn_paths *p, struct tn_probe *pr)
+{
+    if (pr->c.lossy || pr->missed == 0)
+        return;
+    if (pr->loss_before >= TN_LOSS_CLEAN && tn_paths_relay_is_cleaner(p, pr))
+        pr->c.lossy = true;
+    else
+        pr->loss_64k = pr->loss_before;
+}
+
 void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
 {
     bool was_best = tn_paths_is_best(p, pr);
 
     pr->c.verdict = TN_CAND_LOST;
-    if (!pr->c.lossy && pr->missed > 0) /* a path that was dead is not for that one that loses a part */
-        pr->loss_64k = pr->loss_before;
+    judge_misses(p, pr);
     pr->missed = 0;
     pr->lost_tries = 0;
     pr->fresh_us = 0;
@@ -316,7 +349,10 @@ static void miss(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *n
 
     if (pr->missed < UINT8_MAX)
         pr->missed++;
-    note_loss(pr, true);
+    if (pr->missed == 1)
+        pr->loss_before = pr->loss_64k;
+    if (pr->fresh_us && now->us - pr->fresh_us < TN_STALE_US) /* else it is dead, or a NAT has forgotten it */
+        note_loss(pr, true);
     if (is_compared(p))
         tn_probe_wake(p, &p->relay, now);
     if (p->cfg.relay_only) {

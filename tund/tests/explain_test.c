@@ -72,7 +72,7 @@ static void a_direct_path_that_loses_much_is_the_reason_for_the_relay_unless_ano
     (void)state;
     explain_count(&f.tally, TN_CAND_CHECKED);
     f.tally.lossy = 1;
-    assert_reason(&f, "through the relay, because the direct way loses a quarter");
+    assert_reason(&f, "through the relay, because the direct way loses many packets");
     explain_count(&f.tally, TN_CAND_CHECKED);
     assert_reason(&f, "a candidate works");
 }

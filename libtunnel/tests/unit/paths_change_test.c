@@ -185,6 +185,44 @@ static void a_nat_that_moved_sends_data_by_the_relay_and_asks_for_a_punch_at_onc
     expect_route(TN_VIA_DIRECT);
 }
 
+/* It waited in our socket while we slept, or was on its way to the address that we had. */
+static void what_comes_in_after_a_change_does_not_make_the_old_path_good(void **state)
+{
+    size_t asked = 0;
+
+    (void)state;
+    talk(10, TN_MS(5));
+    tn_paths_on_network_change(&paths, &now);
+    for (unsigned i = 0; i < 20; i++) {
+        tn_paths_on_authentic(&paths, &peer, 1400, &now);
+        tn_paths_on_data_sent(&paths, 100, &now);
+        expect_route(TN_VIA_RELAY);
+        pull();
+        asked += pings_to(&peer);
+        now.us += TN_MS(5);
+    }
+    assert_in_range(asked, 2, 3); /* at once, and as it might be the peer's first by the new way */
+}
+
+static void after_a_change_an_answer_to_an_older_ping_proves_nothing(void **state)
+{
+    (void)state;
+    talk(10, TN_MS(5));
+    tn_paths_on_network_change(&paths, &now);
+    pull();
+    assert_int_equal(pings_to(&peer), 1);
+    now.us += TN_MS(1);
+    tn_paths_on_network_change(&paths, &now); /* another */
+    answer_all();
+    expect_route(TN_VIA_RELAY);
+    pull();
+    assert_int_equal(pings_to(&peer), 1);
+    answer_all();
+    expect_route(TN_VIA_DIRECT);
+    tn_paths_on_authentic(&paths, &peer, 1400, &now);
+    expect_route(TN_VIA_DIRECT);
+}
+
 static void a_nat_of_the_other_family_that_moved_changes_nothing(void **state)
 {
     (void)state;
@@ -246,6 +284,8 @@ int main(void)
         cmocka_unit_test_setup(a_stream_on_the_relay_is_asked_after_as_well, begin),
         cmocka_unit_test_setup(single_packets_make_no_ping, begin_direct),
         cmocka_unit_test_setup(a_nat_that_moved_sends_data_by_the_relay_and_asks_for_a_punch_at_once, begin_direct),
+        cmocka_unit_test_setup(what_comes_in_after_a_change_does_not_make_the_old_path_good, begin_direct),
+        cmocka_unit_test_setup(after_a_change_an_answer_to_an_older_ping_proves_nothing, begin_direct),
         cmocka_unit_test_setup(a_nat_of_the_other_family_that_moved_changes_nothing, begin_direct),
         cmocka_unit_test_setup(an_idle_path_behind_a_nat_that_moved_costs_nothing_until_it_is_used, begin_direct),
         cmocka_unit_test_setup(the_last_rounds_are_kept_for_addresses_that_are_new, begin),
