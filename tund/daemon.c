@@ -231,7 +231,7 @@ static void on_signal(uv_signal_t *s, int number)
 /* Whatever stopped the process (a shell, a frozen machine image) let time pass without us. */
 static void on_continued(uv_signal_t *s, int number)
 {
-    tund_pump_network_changed(s->data);
+    tund_pump_continued(s->data);
 }
 
 static int start_handles(struct tund *t)

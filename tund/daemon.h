@@ -74,6 +74,7 @@ struct tund {
     int timer_fd;      /* CLOCK_BOOTTIME: fires at once after a sleep that passed the deadline */
     uint64_t timer_us; /* what it is armed to, or TN_NEVER */
     uint64_t slept_us; /* boottime minus monotonic, as last seen */
+    uint64_t woke_us;  /* when it was last noticed that we slept */
     struct tn_now batch_now; /* the moment of the packets that are being worked on */
     bool has_batch_now;
     uv_poll_t timer_poll, tun_poll;

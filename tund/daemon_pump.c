@@ -8,7 +8,9 @@
  *
  * The timer is a timerfd on CLOCK_BOOTTIME, which goes on while the machine sleeps: a deadline
  * that passed meanwhile fires on waking. That boottime has run ahead of monotonic
- * time is how a sleep is noticed. */
+ * time is how the machine's sleep is noticed, and a deadline that passed long ago how our own is (SIGSTOP, a
+ * frozen virtual machine), before the first packet that waited is touched: it would leave by a way that was good
+ * when we fell asleep. */
 #include "daemon_pump.h"
 
 #include <errno.h>
@@ -100,7 +102,7 @@ void tund_pump_send_now(void *ctx, const uint8_t *data, size_t len, const struct
 static void send_datagram(struct tund *t, const struct tn_buf *b, const struct tn_route *route,
                           struct tn_job *job)
 {
-    const struct tn_addr *local = sources_find(&t->sources, &route->to);
+    const struct tn_addr *local;
 
     if (tn_addr_is_stream(&route->to)) {
         if (job)
@@ -112,7 +114,8 @@ static void send_datagram(struct tund *t, const struct tn_buf *b, const struct t
         t->hooks.send_lan(t->hooks.ctx, tn_buf_data(b), b->len);
         return;
     }
-    if (t->answering && tn_addr_equal(&t->answering->remote, &route->to))
+    if (!sources_find(&t->sources, &route->to, &local) && t->answering &&
+        tn_addr_equal(&t->answering->remote, &route->to))
         local = &t->answering->local;
     io_send(t->io, b, &route->to, route->ttl, local, job);
 }
@@ -217,14 +220,35 @@ static void pull(struct tund *t, struct tn_now now)
     t->pumping = false;
 }
 
-/* Whatever happens first after a sleep shows it: a packet, news of a link, a deadline that has passed. */
-static bool notice_sleep(struct tund *t)
+static bool has_just_woken(const struct tund *t, uint64_t now_us)
 {
-    uint64_t slept = slept_us();
-    bool has_slept = slept > t->slept_us + SLEEP_MIN_US;
+    return now_us - t->woke_us <= SLEEP_MIN_US;
+}
+
+/* The deadline is met when the timer's turn comes, which may be after the packets'. */
+static bool has_overslept(const struct tund *t, uint64_t now_us)
+{
+    return t->timer_us != TN_NEVER && now_us > t->timer_us && now_us - t->timer_us > SLEEP_MIN_US &&
+           !has_just_woken(t, now_us);
+}
+
+/* Whatever happens first after a sleep shows it: a packet, news of a link, a deadline that has passed. */
+static void notice_sleep(struct tund *t)
+{
+    uint64_t slept = slept_us(), now_us = tund_now().us;
+    bool has_slept = slept > t->slept_us + SLEEP_MIN_US || has_overslept(t, now_us);
 
     t->slept_us = slept;
-    return has_slept;
+    if (!has_slept)
+        return;
+    t->woke_us = now_us;
+    tund_pump_network_changed(t);
+}
+
+void tund_pump_continued(struct tund *t)
+{
+    if (!has_just_woken(t, tund_now().us))
+        tund_pump_network_changed(t);
 }
 
 void tund_pump(struct tund *t)
@@ -233,8 +257,7 @@ void tund_pump(struct tund *t)
         t->pump_again = true;
         return;
     }
-    if (notice_sleep(t))
-        tund_pump_network_changed(t);
+    notice_sleep(t);
     io_flush(t->io);
     pull(t, tund_now());
     t->has_batch_now = false;
@@ -243,12 +266,25 @@ void tund_pump(struct tund *t)
 
 /* ---- in: UDP ---- */
 
+static bool must_be_named(void *ctx, const struct udp_source *from)
+{
+    struct tund *t = ctx;
+    uint32_t mark = t->udp.config.fwmark, ifindex;
+    struct tn_addr chosen;
+
+    if (!nl_route_get(&t->nl, &from->remote, NULL, mark, &ifindex, &chosen) &&
+        tn_addr_same_ip(&chosen, &from->local))
+        return false;
+    return !nl_route_get(&t->nl, &from->remote, &from->local, mark, &ifindex, &chosen) &&
+           ifindex == from->ifindex;
+}
+
 static void finish_datagram(struct tund *t, enum tn_verdict verdict, const struct tn_buf *b,
                             bool lent, uint32_t peer, const struct udp_source *from)
 {
     /* A peer is named only when the datagram proved to be his. */
     if (peer != TN_NO_PEER && verdict != TN_DROP && !tn_addr_is_stream(&from->remote))
-        sources_learn(&t->sources, &from->remote, &from->local);
+        sources_learn(&t->sources, from, batch_now(t).us, must_be_named, t);
     if (verdict == TN_DELIVER)
         deliver(t, b, lent);
     else if (verdict == TN_CONSUMED)
@@ -311,6 +347,8 @@ static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct
 
     if (tn_addr_is_stream(&from->remote))
         return; /* no host has such an address: it is forged */
+    if (!t->has_batch_now)
+        notice_sleep(t);
     if (!io_gathers(t->io) || !tn_may_plan_net(b))
         take_at_once(t, b, from);
     else if (gather(t, b, from) && t->gathered_count == TUND_GATHERED_MAX)
@@ -363,6 +401,7 @@ static void on_tun(uv_poll_t *poll, int status, int events)
 {
     struct tund *t = poll->data;
 
+    notice_sleep(t);
     for (int i = 0; (i < TUN_BATCH || io_has_more(t->io)) && read_packet(t); i++)
         ;
     if (t->stopping)
@@ -397,6 +436,7 @@ static void on_timer(uv_poll_t *poll, int status, int events)
 
     if (read(t->timer_fd, &fired, sizeof fired) < 0 && errno != EAGAIN)
         log_error("the timer cannot be read: %s", strerror(errno));
+    notice_sleep(t);
     t->timer_us = TN_NEVER; /* it fires once */
     tn_tick(t->node, tund_now());
     tund_pump(t);

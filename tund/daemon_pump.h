@@ -10,5 +10,7 @@ void tund_pump_udp_handler(struct tund *t, struct udp_handler *out);
 /* Starts to watch the TUN and the timer. */
 TN_MUST_CHECK int tund_pump_start(struct tund *t);
 void tund_pump_network_changed(void *tund);
+/* SIGCONT came: as if the network had changed, unless that was noticed already. */
+void tund_pump_continued(struct tund *t);
 
 #endif

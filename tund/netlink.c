@@ -166,25 +166,31 @@ static int read_answers(struct nl *n, struct answer *a)
     return a->err;
 }
 
-int nl_call(struct nl *n, struct nl_msg *m)
+static int converse(struct nl *n, struct nl_msg *m, uint16_t flags,
+                    void (*cb)(void *ctx, const struct nlmsghdr *h), void *ctx)
 {
-    struct answer a = {0};
+    struct answer a = {.cb = cb, .ctx = ctx};
     int err;
 
-    m->h.nlmsg_flags |= NLM_F_ACK;
+    m->h.nlmsg_flags |= flags;
     err = ask(n, m);
     return err ? err : read_answers(n, &a);
+}
+
+int nl_call(struct nl *n, struct nl_msg *m)
+{
+    return converse(n, m, NLM_F_ACK, NULL, NULL);
+}
+
+int nl_ask(struct nl *n, struct nl_msg *m, void (*cb)(void *ctx, const struct nlmsghdr *h), void *ctx)
+{
+    return converse(n, m, NLM_F_ACK, cb, ctx);
 }
 
 int nl_dump(struct nl *n, struct nl_msg *m, void (*cb)(void *ctx, const struct nlmsghdr *h),
             void *ctx)
 {
-    struct answer a = {.cb = cb, .ctx = ctx};
-    int err;
-
-    m->h.nlmsg_flags |= NLM_F_DUMP;
-    err = ask(n, m);
-    return err ? err : read_answers(n, &a);
+    return converse(n, m, NLM_F_DUMP, cb, ctx);
 }
 
 /* ---- reading ---- */

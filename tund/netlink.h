@@ -97,6 +97,11 @@ TN_MUST_CHECK int nl_route_each(struct nl *n, void (*cb)(void *ctx, const struct
 TN_MUST_CHECK int nl_gateway(struct nl *n, bool v4, const char *skip_ifname, struct tn_addr *gateway,
                              uint32_t *ifindex);
 
+/* How a datagram to `to` would leave now: by which interface, and with which source address (zero where the kernel
+ * does not say). `from` is the source that it has, NULL where the kernel is to choose. mark 0: none. */
+TN_MUST_CHECK int nl_route_get(struct nl *n, const struct tn_addr *to, const struct tn_addr *from,
+                               uint32_t mark, uint32_t *ifindex, struct tn_addr *source);
+
 /* ---- news ---- */
 
 struct nl_monitor; /* heap; freed by nl_monitor_stop when its handles have closed */

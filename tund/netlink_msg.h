@@ -28,6 +28,9 @@ void nl_msg_end(struct nl_msg *m, size_t begun);
 
 /* Sends and waits for the kernel's acknowledgement: 0 or its negative errno. */
 TN_MUST_CHECK int nl_call(struct nl *n, struct nl_msg *m);
+/* The same where an answer comes before it. */
+TN_MUST_CHECK int nl_ask(struct nl *n, struct nl_msg *m,
+                         void (*cb)(void *ctx, const struct nlmsghdr *h), void *ctx);
 /* Sends a dump request and calls back with each answer. */
 TN_MUST_CHECK int nl_dump(struct nl *n, struct nl_msg *m,
                           void (*cb)(void *ctx, const struct nlmsghdr *h), void *ctx);

@@ -111,6 +111,57 @@ int nl_backstop_del(struct nl *n, const struct tn_addr *prefix, uint8_t bits)
     return change_route(n, &r);
 }
 
+/* ---- asking for one ---- */
+
+struct way_out {
+    uint32_t ifindex;
+    struct tn_addr source;
+};
+
+static void on_way_out(void *ctx, const struct nlmsghdr *h)
+{
+    struct way_out *w = ctx;
+    const struct rtmsg *body = NLMSG_DATA(h);
+    const struct rtattr *attr[RTA_MAX + 1];
+
+    if (h->nlmsg_type != RTM_NEWROUTE)
+        return;
+    nl_attrs(h, sizeof *body, attr, RTA_MAX);
+    if (h->nlmsg_len < NLMSG_LENGTH(sizeof *body))
+        return;
+    w->ifindex = nl_attr_u32(attr[RTA_OIF]);
+    if (!nl_attr_addr(attr[RTA_PREFSRC], body->rtm_family, &w->source))
+        memset(&w->source, 0, sizeof w->source);
+}
+
+int nl_route_get(struct nl *n, const struct tn_addr *to, const struct tn_addr *from, uint32_t mark,
+                 uint32_t *ifindex, struct tn_addr *source)
+{
+    bool v4 = tn_addr_is_v4(to);
+    uint8_t bits = v4 ? 32 : 128;
+    struct rtmsg body = {.rtm_family = v4 ? AF_INET : AF_INET6,
+                         .rtm_dst_len = bits,
+                         .rtm_src_len = from ? bits : 0};
+    struct way_out w = {0};
+    struct nl_msg m;
+    int err;
+
+    if (from && tn_addr_is_v4(from) != v4)
+        return -EINVAL;
+    nl_msg_init(&m, RTM_GETROUTE, 0, &body, sizeof body);
+    add_ip(&m, RTA_DST, to);
+    if (from)
+        add_ip(&m, RTA_SRC, from);
+    if (mark)
+        nl_msg_attr_u32(&m, RTA_MARK, mark);
+    err = nl_ask(n, &m, on_way_out, &w);
+    if (err)
+        return err;
+    *ifindex = w.ifindex;
+    *source = w.source;
+    return w.ifindex ? 0 : -ENETUNREACH;
+}
+
 /* ---- listing ---- */
 
 struct listing {

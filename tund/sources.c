@@ -20,27 +20,47 @@ void sources_clear(struct sources *s)
     memset(s, 0, sizeof *s);
 }
 
-void sources_learn(struct sources *s, const struct tn_addr *remote, const struct tn_addr *local)
+static bool may_ask(struct sources *s, uint64_t now_us)
 {
-    uint32_t i = slot_of(remote);
+    uint64_t second = now_us / 1000000u;
 
-    if (tn_addr_is_zero(local))
+    if (s->second != second) {
+        s->second = second;
+        s->asks = 0;
+    }
+    return s->asks++ < SOURCES_ASKS;
+}
+
+void sources_learn(struct sources *s, const struct udp_source *from, uint64_t now_us,
+                   sources_judge *judge, void *ctx)
+{
+    uint32_t i = slot_of(&from->remote);
+    struct udp_source *had = &s->row[i].from;
+
+    if (tn_addr_is_zero(&from->local))
         return;
-    s->row[i].remote = *remote;
-    s->row[i].local = *local;
+    if (had->ifindex == from->ifindex && tn_addr_equal(&had->remote, &from->remote) &&
+        tn_addr_equal(&had->local, &from->local))
+        return;
+    if (!may_ask(s, now_us))
+        return;
+    *had = *from;
+    s->row[i].is_kept = judge(ctx, from);
 }
 
 void sources_forget(struct sources *s, const struct tn_addr *remote)
 {
     uint32_t i = slot_of(remote);
 
-    if (tn_addr_equal(&s->row[i].remote, remote))
+    if (tn_addr_equal(&s->row[i].from.remote, remote))
         memset(&s->row[i], 0, sizeof s->row[i]);
 }
 
-const struct tn_addr *sources_find(const struct sources *s, const struct tn_addr *remote)
+bool sources_find(const struct sources *s, const struct tn_addr *remote, const struct tn_addr **local)
 {
     uint32_t i = slot_of(remote);
+    bool is_known = tn_addr_equal(&s->row[i].from.remote, remote);
 
-    return tn_addr_equal(&s->row[i].remote, remote) ? &s->row[i].local : NULL;
+    *local = is_known && s->row[i].is_kept ? &s->row[i].from.local : NULL;
+    return is_known;
 }

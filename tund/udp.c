@@ -155,7 +155,7 @@ static int receive(struct udp_socket *s, struct tn_buf *b, struct udp_source *fr
     memset(from, 0, sizeof *from);
     from->remote = udp_from_sockaddr(&sa);
     from->local.port = s->owner->port;
-    udp_local_from_control(&m, &from->local);
+    udp_local_from_control(&m, from);
     return (int)n;
 }
 

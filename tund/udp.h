@@ -18,6 +18,7 @@
 struct udp_source {
     struct tn_addr remote;
     struct tn_addr local; /* port is ours; the address is zero where the kernel did not say */
+    uint32_t ifindex;     /* where it came in; 0 where the kernel did not say */
 };
 
 struct udp;

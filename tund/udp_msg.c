@@ -28,20 +28,22 @@ struct tn_addr udp_from_sockaddr(const union udp_sockaddr *sa)
     return tn_addr_v6((const uint8_t *)&sa->in6.sin6_addr, ntohs(sa->in6.sin6_port));
 }
 
-void udp_local_from_control(struct msghdr *m, struct tn_addr *local)
+void udp_local_from_control(struct msghdr *m, struct udp_source *from)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
 
             memcpy(&info, CMSG_DATA(c), sizeof info);
-            *local = tn_addr_v4((const uint8_t *)&info.ipi_spec_dst, local->port);
+            from->local = tn_addr_v4((const uint8_t *)&info.ipi_spec_dst, from->local.port);
+            from->ifindex = (uint32_t)info.ipi_ifindex;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
 
             memcpy(&info, CMSG_DATA(c), sizeof info);
             if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
-                *local = tn_addr_v6((const uint8_t *)&info.ipi6_addr, local->port);
+                from->local = tn_addr_v6((const uint8_t *)&info.ipi6_addr, from->local.port);
+            from->ifindex = info.ipi6_ifindex;
         }
     }
 }

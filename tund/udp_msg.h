@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "libtunnel/base/addr.h"
+#include "udp.h"
 
 union udp_sockaddr {
     struct sockaddr sa;
@@ -20,9 +21,9 @@ union udp_sockaddr {
 socklen_t udp_to_sockaddr(const struct tn_addr *a, bool v4, union udp_sockaddr *out);
 struct tn_addr udp_from_sockaddr(const union udp_sockaddr *sa);
 
-/* The address that a received datagram was sent to, into *local, whose port stays; nothing
- * where the kernel did not say. */
-void udp_local_from_control(struct msghdr *m, struct tn_addr *local);
+/* The address that a received datagram was sent to, into from->local, whose port stays, and the interface by
+ * which it came; nothing where the kernel did not say. */
+void udp_local_from_control(struct msghdr *m, struct udp_source *from);
 
 /* Appends to msg_control, of which msg_controllen bytes are used and cap there are. */
 void udp_add_control(struct msghdr *m, size_t cap, int level, int type, const void *data, size_t len);

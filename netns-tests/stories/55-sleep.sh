@@ -52,6 +52,6 @@ measure_ms down_ms transfer_resumes down
 measure_ms up_ms transfer_resumes up
 diag "after $(($(ms_now) - woke)) ms both downloads went on ($down_ms and $up_ms ms)"
 # TCP's pauses have doubled meanwhile, up to the length of the sleep once more; and one may just have been missed
-assert_le "it sleeps in the middle of them: both go on (ms after waking)" $((down_ms + up_ms)) 10000
+assert_le "it sleeps in the middle of them: both go on (ms after waking)" $((down_ms + up_ms)) 5000
 transfer_end down
 transfer_end up

@@ -137,7 +137,7 @@ static void take_message(struct coord_batch *b, struct udp *u, struct mmsghdr *m
             struct tn_buf one = {.mem = data, .cap = left < segment ? left : segment};
 
             one.len = len = one.cap;
-            udp_local_from_control(&m->msg_hdr, &from.local);
+            udp_local_from_control(&m->msg_hdr, &from);
             b->inner.on_datagram(b->inner.ctx, u, &one, &from);
         }
         data += len;

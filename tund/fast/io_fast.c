@@ -373,7 +373,7 @@ static void on_train(struct io *io, struct udp *u, struct mmsghdr *m)
 
     *from = (struct udp_source){.remote = udp_from_sockaddr(m->msg_hdr.msg_name),
                                 .local.port = u->port};
-    udp_local_from_control(&m->msg_hdr, &from->local);
+    udp_local_from_control(&m->msg_hdr, from);
     if (!segment || segment > left)
         segment = left;
     do {

@@ -272,6 +272,43 @@ static void without_the_tun_the_backstop_decides_and_not_the_default_route(void 
     assert_int_equal(nl_backstop_del(&nl, &prefix, 16), 0);
 }
 
+static void on_link(const char *ifname, struct tn_addr own)
+{
+    struct tn_addr prefix = own;
+
+    assert_int_equal(nl_addr_add(&nl, ifname, &own, 24), 0);
+    prefix.ip[15] = 0;
+    assert_int_equal(nl_route_add(&nl, ifname, &prefix, 24, NULL, 0, 0), 0);
+}
+
+/* Two links with a default route each: the source does not decide by which of them a packet leaves. */
+static void how_a_datagram_would_leave_is_told(void **state)
+{
+    uint32_t host0 = nl_link_index("host0"), host1 = nl_link_index("host1"), ifindex = 0;
+    struct tn_addr any = v4(0, 0, 0, 0), own0 = v4(192, 0, 2, 1), own1 = v4(198, 51, 100, 1);
+    struct tn_addr far = v4(203, 0, 113, 9), far6 = v6(0x20, 1, 9), own6 = v6(0xfd, 2, 1), source;
+
+    assert_int_equal(nl_route_get(&nl, &far, NULL, 0, &ifindex, &source), -ENETUNREACH);
+    on_link("host0", own0);
+    on_link("host1", own1);
+    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0, 0), 0);
+    assert_int_equal(nl_route_get(&nl, &far, NULL, 0, &ifindex, &source), 0);
+    assert_int_equal(ifindex, host0);
+    assert_true(tn_addr_equal(&source, &own0));
+    assert_int_equal(nl_route_get(&nl, &far, &own1, 0, &ifindex, &source), 0);
+    assert_int_equal(ifindex, host0);
+    assert_int_equal(nl_route_add(&nl, "host1", &any, 0, NULL, 0, 0), 0);
+    assert_int_equal(nl_route_get(&nl, &far, NULL, 0, &ifindex, &source), 0);
+    assert_int_equal(ifindex, host1);
+    assert_int_equal(nl_route_get(&nl, &far, &far6, 0, &ifindex, &source), -EINVAL);
+    any = v6(0, 0, 0);
+    assert_int_equal(nl_addr_add(&nl, "host0", &own6, 64), 0);
+    assert_int_equal(nl_route_add(&nl, "host0", &any, 0, NULL, 0, 0), 0);
+    assert_int_equal(nl_route_get(&nl, &far6, NULL, 0, &ifindex, &source), 0);
+    assert_int_equal(ifindex, host0);
+    assert_true(tn_addr_equal(&source, &own6));
+}
+
 struct gateway_route {
     uint32_t metric;
     struct tn_addr gateway;
@@ -293,15 +330,6 @@ static int add_default_via(const struct gateway_route *g)
     if (g->gateway.ip[15])
         nl_msg_attr(&m, RTA_GATEWAY, g->gateway.ip + 12, 4);
     return nl_call(&nl, &m);
-}
-
-static void on_link(const char *ifname, struct tn_addr own)
-{
-    struct tn_addr prefix = own;
-
-    assert_int_equal(nl_addr_add(&nl, ifname, &own, 24), 0);
-    prefix.ip[15] = 0;
-    assert_int_equal(nl_route_add(&nl, ifname, &prefix, 24, NULL, 0, 0), 0);
 }
 
 static void the_default_gateway_is_that_of_the_best_default_route(void **state)
@@ -430,6 +458,7 @@ int main(void)
         WITH_LINKS(a_tun_has_its_mtu_and_no_link_local_address),
         WITH_LINKS(routes_and_backstops_come_and_go_in_both_families),
         WITH_LINKS(without_the_tun_the_backstop_decides_and_not_the_default_route),
+        WITH_LINKS(how_a_datagram_would_leave_is_told),
         WITH_LINKS(the_default_gateway_is_that_of_the_best_default_route),
         WITH_LINKS(too_long_a_prefix_is_refused),
         WITH_LINKS(a_burst_of_changes_is_told_once_and_no_change_never),
