@@ -6,6 +6,7 @@
 #include "bridge.h"
 #include "budget.h"
 #include "libtunnel/base/cursor.h"
+#include "libtunnel/member/invite.h"
 #include "libtunnel/node.h"
 #include "life.h"
 #include "store.h"
@@ -52,7 +53,10 @@ struct bridge {
     /* IP */
     struct tn_addr ipv4, ipv6;
     uint16_t next_ident;
-    struct bridge_packet queue[BRIDGE_QUEUE];
+    union {
+        struct bridge_packet queue[BRIDGE_QUEUE];
+        struct tn_card card; /* while it joins (join.c): a stack has no room for it beside a signature */
+    };
     struct bridge_port port[BRIDGE_UDP_PORTS];
     const struct bridge_stack *stack; /* NULL: none */
     struct bridge_life life;
@@ -68,7 +72,10 @@ struct bridge {
     struct tn_allowed_node allowed[4 * BRIDGE_PEERS];
     struct tn_member members[BRIDGE_PEERS + 1];
     struct tn_relay_channel channels[BRIDGE_PEERS];
-    struct tn_frag_row fragments[BRIDGE_FRAGMENTS];
+    union {
+        struct tn_frag_row fragments[BRIDGE_FRAGMENTS];
+        struct tn_invite invite; /* the same */
+    };
 };
 
 static inline struct tn_now bridge_now(uint64_t now_us)

@@ -84,45 +84,45 @@ static int make_keys(struct bridge *b, const struct tn_invite *invite, uint64_t 
     return err;
 }
 
-static int redeem(struct bridge *b, const struct tn_invite *invite, uint64_t unix_s,
-                  struct tn_card *card)
+static int redeem(struct bridge *b, uint64_t unix_s)
 {
-    struct bridge_identity id = {0};
     struct tn_writer w;
     int err;
 
-    if (unix_s && tn_cert_is_expired(&invite->cert, unix_s))
+    if (unix_s && tn_cert_is_expired(&b->invite.cert, unix_s))
         return TN_EEXPIRED;
-    if (strlen(invite->coordinator.host) > BRIDGE_HOST_MAX)
+    if (strlen(b->invite.coordinator.host) > BRIDGE_HOST_MAX)
         return TN_ENOSPC;
-    err = make_keys(b, invite, unix_s, &id, card);
+    err = make_keys(b, &b->invite, unix_s, &b->id, &b->card);
     tn_writer_init(&w, b->mem, sizeof b->mem);
-    if (!err && !write_record(&id, card, &w))
+    if (!err && !write_record(&b->id, &b->card, &w))
         err = TN_EINVAL;
     if (!err)
         err = bridge_store_save(b->storage, BRIDGE_REGION_IDENTITY, b->mem, w.len);
-    if (!err)
-        b->id = id;
+    if (err)
+        tn_wipe(&b->id, sizeof b->id);
     tn_wipe(b->mem, sizeof b->mem);
-    tn_wipe(&id, sizeof id);
     return err;
 }
 
 int bridge_join(struct bridge *b, const char *text, size_t len, uint64_t unix_s, uint64_t now_us)
 {
-    struct tn_invite invite;
-    struct tn_card card;
     int err;
 
     if (b->is_member)
         return TN_EEXIST;
-    err = tn_invite_decode(&invite, text, len);
-    if (err)
-        return err;
-    err = redeem(b, &invite, unix_s, &card);
-    tn_invite_wipe(&invite);
-    return err ? err : bridge_start(b, &card, now_us);
+    err = tn_invite_decode(&b->invite, text, len);
+    if (!err)
+        err = redeem(b, unix_s);
+    tn_wipe(b->fragments, sizeof b->fragments); /* and the invite, which is shorter */
+    if (!err)
+        err = bridge_start(b, &b->card, now_us);
+    memset(b->queue, 0, sizeof b->queue);
+    return err;
 }
+
+_Static_assert(sizeof(struct tn_invite) <= BRIDGE_FRAGMENTS * sizeof(struct tn_frag_row), "the invite has that place");
+_Static_assert(sizeof(struct tn_card) <= BRIDGE_QUEUE * sizeof(struct bridge_packet), "the card has that place");
 
 int bridge_forget(struct bridge *b)
 {

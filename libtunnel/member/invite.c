@@ -121,36 +121,37 @@ static int read_invite(struct tn_invite *i, const uint8_t *bytes, size_t len)
     return tn_url_check(&i->coordinator) ? TN_EDENIED : 0;
 }
 
-int tn_invite_decode(struct tn_invite *i, const char *text, size_t len)
+/* Not inlined: what it has on the stack is gone when the signatures are checked, which takes a device's all. */
+__attribute__((noinline)) static int parse(struct tn_invite *i, const char *text, size_t len)
 {
-    struct tn_invite in;
     uint8_t bytes[TN_INVITE_MAX_LEN];
     uint8_t check[CHECK_LEN];
     size_t count;
     int err = TN_EINVAL;
 
-    trim(&text, &len);
-    if (len < PREFIX_LEN || memcmp(text, TN_INVITE_PREFIX, PREFIX_LEN) != 0)
-        return TN_ENOENT;
-    memset(&in, 0, sizeof(in));
-    if (tn_text_base64_decode(bytes, sizeof(bytes), &count, text + PREFIX_LEN, len - PREFIX_LEN,
-                              TN_TEXT_BASE64URL) ||
-        count < CHECK_LEN)
+    if (tn_text_base64_decode(bytes, sizeof(bytes), &count, text, len, TN_TEXT_BASE64URL) || count < CHECK_LEN)
         goto out;
     count -= CHECK_LEN;
     check_of(check, bytes, count);
-    if (!tn_ct_equal(check, bytes + count, CHECK_LEN))
-        goto out;
-    err = read_invite(&in, bytes, count);
-    if (err)
-        goto out;
-    err = verify(&in);
-    if (err)
-        goto out;
-    *i = in;
+    if (tn_ct_equal(check, bytes + count, CHECK_LEN))
+        err = read_invite(i, bytes, count);
 out:
     tn_wipe(bytes, sizeof(bytes));
-    tn_invite_wipe(&in);
+    return err;
+}
+
+int tn_invite_decode(struct tn_invite *i, const char *text, size_t len)
+{
+    int err;
+
+    trim(&text, &len);
+    if (len < PREFIX_LEN || memcmp(text, TN_INVITE_PREFIX, PREFIX_LEN) != 0)
+        return TN_ENOENT;
+    err = parse(i, text + PREFIX_LEN, len - PREFIX_LEN);
+    if (!err)
+        err = verify(i);
+    if (err)
+        tn_invite_wipe(i);
     return err;
 }
 
