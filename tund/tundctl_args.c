@@ -32,6 +32,7 @@ static const struct option long_options[] = {
     {"portmap", required_argument, NULL, ARG_PORTMAP},
     {"external", required_argument, NULL, ARG_EXTERNAL},
     {"by", required_argument, NULL, ARG_BY},
+    {"budget", required_argument, NULL, ARG_BUDGET},
     {NULL, 0, NULL, 0},
 };
 
@@ -145,6 +146,10 @@ static int take_number(enum args_option o, struct args *a, const char *arg, stru
         if (!number(arg, 32, UINT16_MAX, &a->size))
             return why_set(w, -EINVAL, "-s wants the bytes of a ping, at least 32");
         return 0;
+    case ARG_BUDGET:
+        if (!number(arg, 1, 999999999, &a->budget))
+            return why_set(w, -EINVAL, "--budget wants bytes a day, like 200000");
+        return 0;
     case ARG_INTERVAL:
         if (!interval(arg, &a->interval_ms))
             return why_set(w, -EINVAL, "-i wants seconds, like 0.2 (0.01 to 3600)");
@@ -198,6 +203,7 @@ static int take(enum args_option o, struct args *a, const char *arg, struct why 
     case ARG_COUNT:
     case ARG_SIZE:
     case ARG_INTERVAL:
+    case ARG_BUDGET:
         return take_number(o, a, arg, w);
     case ARG_JSON:
     case ARG_HELP:

@@ -29,7 +29,8 @@ enum args_option {
     ARG_PORTMAP = 1u << 16,
     ARG_EXTERNAL = 1u << 17,
     ARG_BY = 1u << 18,
-    ARG_SECOND = 1u << 19, /* no option: a second word may follow the first, and both may be missing */
+    ARG_BUDGET = 1u << 19,
+    ARG_SECOND = 1u << 20, /* no option: a second word may follow the first, and both may be missing */
 };
 #define ARG_ALWAYS (ARG_STATE | ARG_HELP)
 
@@ -43,6 +44,7 @@ struct args {
     bool portmap;
     uint64_t expires_s;
     uint32_t count, size, interval_ms;
+    uint32_t budget; /* bytes a day, not 0 */
     uint16_t port, external;
 };
 

@@ -65,11 +65,13 @@ int device_out_close(struct device_out *o, const char *dir, int err, struct why 
 }
 
 size_t device_config_text(char out[DEVICE_CONFIG_SIZE], const struct tn_cert *cert,
-                          const char *invite, const char *until)
+                          const char *invite, const char *until, uint32_t budget)
 {
     struct tn_addr a4 = tn_cert_address4(cert);
-    char address[ADDR_TEXT_LEN];
+    char address[ADDR_TEXT_LEN], line[96] = "";
 
+    if (budget)
+        snprintf(line, sizeof line, "#define TUND_BUDGET %uu /* bytes a day, with all headers */\n", (unsigned)budget);
     return (size_t)snprintf(out, DEVICE_CONFIG_SIZE,
                             "/* Device %s of network %s, %s. Made by: tundctl invite --device %s\n"
                             " *\n"
@@ -82,8 +84,9 @@ size_t device_config_text(char out[DEVICE_CONFIG_SIZE], const struct tn_cert *ce
                             "#define TUND_DEVICE_NAME \"%s\"\n"
                             "#define TUND_INVITE \\\n"
                             "    \"%s\"\n"
+                            "%s"
                             "\n"
                             "#endif\n",
                             cert->name, cert->network, addr_ip_text(&a4, address), cert->name, until,
-                            cert->name, invite);
+                            cert->name, invite, line);
 }

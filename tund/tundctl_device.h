@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "libtunnel/base/err.h"
 #include "libtunnel/member/invite.h"
@@ -27,8 +28,9 @@ TN_MUST_CHECK int device_out_open(struct device_out *o, const char *dir, bool fo
  * what failed now. */
 TN_MUST_CHECK int device_out_close(struct device_out *o, const char *dir, int err, struct why *w);
 
-/* The text: the invite as a string, who it is for and until when. Secret, as the invite is. Its length. */
+/* The text: the invite as a string, who it is for and until when, and how many bytes it may spend in a day (0: it is
+ * not said). Secret, as the invite is. Its length. */
 size_t device_config_text(char out[DEVICE_CONFIG_SIZE], const struct tn_cert *cert,
-                          const char *invite, const char *until);
+                          const char *invite, const char *until, uint32_t budget);
 
 #endif

@@ -166,7 +166,7 @@ static int invite_config(struct making *m, const struct args *a, struct why *w)
         format_end(&m->invite.cert, until);
         m->text[m->len - 1] = '\0'; /* the line's end */
         err = write_all(out.fd, m->config,
-                        device_config_text(m->config, &m->invite.cert, m->text, until), w);
+                        device_config_text(m->config, &m->invite.cert, m->text, until, a->budget), w);
     }
     return device_out_close(&out, a->out, err, w);
 }
@@ -180,6 +180,9 @@ static int check_args(struct making *m, const struct args *a)
                          "--help)");
     if ((a->given & ARG_FORCE) && !(a->device && a->out))
         return say_error(CTL_EXIT_USAGE, "--force belongs to --device with --out");
+    if ((a->given & ARG_BUDGET) && !(a->device && a->out))
+        return say_error(CTL_EXIT_USAGE, "--budget belongs to --device with --out; at a device's prompt it is "
+                         "set by \"budget BYTES\"");
     if (!tn_name_is_valid(m->name, strlen(m->name)))
         return say_error(CTL_EXIT_USAGE, "a name has 1 to 63 of a-z 0-9 and -, and neither begins nor "
                          "ends with -");

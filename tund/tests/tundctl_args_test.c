@@ -125,7 +125,7 @@ static void numbers_out_of_range_are_refused(void **state)
         {"-i", "."}, {"-i", "3601"}, {"-i", "1s"}, {"--expires", "0d"}, {"--expires", "59s"},
         {"--expires", "367d"}, {"--expires", "7w"}, {"--expires", "7dd"}, {"--expires", "d"},
         {"--portmap", "yes"}, {"--portmap", ""}, {"--external", "0"}, {"--external", "65536"},
-        {"--by", "magic"}, {"--by", ""}, {"--expires", "99999999999d"}, {"--expires", "-7d"},
+        {"--by", "magic"}, {"--by", ""}, {"--budget", "0"}, {"--budget", "1M"}, {"--budget", "1000000000"}, {"--expires", "99999999999d"}, {"--expires", "-7d"},
     };
     struct why why;
 

@@ -172,7 +172,7 @@ static void the_text_is_a_header_with_the_invite(void **state)
     (void)state;
     memset(invite, 'x', sizeof invite - 1); /* the longest there can be */
     invite[sizeof invite - 1] = '\0';
-    len = device_config_text(text, &cert, invite, "2026-12-24 18:00 CET");
+    len = device_config_text(text, &cert, invite, "2026-12-24 18:00 CET", 999999999);
     assert_in_range(len, sizeof invite, sizeof text - 1);
     assert_int_equal(len, strlen(text));
     snprintf(want, sizeof want, "#define TUND_INVITE \\\n    \"%s\"\n", invite);
@@ -180,7 +180,10 @@ static void the_text_is_a_header_with_the_invite(void **state)
     assert_non_null(strstr(text, "#define TUND_DEVICE_NAME \"electron-1\"\n"));
     assert_non_null(strstr(text, "10.77.0.9"));
     assert_non_null(strstr(text, "2026-12-24 18:00 CET"));
+    assert_non_null(strstr(text, "#define TUND_BUDGET 999999999u "));
     assert_string_equal(text + len - 7, "#endif\n");
+    (void)device_config_text(text, &cert, invite, "2026-12-24 18:00 CET", 0);
+    assert_null(strstr(text, "TUND_BUDGET"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_base, remove_base)

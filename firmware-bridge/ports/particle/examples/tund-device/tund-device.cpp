@@ -7,9 +7,6 @@
 #else
 #define TUND_INVITE ""
 #endif
-#ifndef TUND_BUDGET
-#define TUND_BUDGET 0 /* bytes a day, all included; 0: as many as may be */
-#endif
 
 SYSTEM_MODE(SEMI_AUTOMATIC); /* the Particle cloud is not needed */
 SYSTEM_THREAD(ENABLED);
@@ -31,8 +28,10 @@ void setup()
         err = tund.serve();
     if (!err)
         err = tund.serveWeb();
+#ifdef TUND_BUDGET /* tundctl invite --budget; else what the device remembers holds */
     if (!err)
         err = tund.setBudget(TUND_BUDGET);
+#endif
     if (err)
         Serial.printlnf("tund: cannot start: %d", err);
 }
