@@ -21,6 +21,7 @@ struct tn_peer_info {
     uint64_t last_handshake_unix_ns; /* 0: none yet */
     uint64_t tx_bytes, rx_bytes;     /* of WireGuard messages */
     enum tn_path_kind path;
+    uint8_t path_mode;         /* enum tn_path_mode: what the user allows */
     uint32_t rtt_us;           /* of the path in use, 0 unknown */
     uint64_t direct_since_us;  /* monotonic; 0: not direct */
     uint32_t time_to_direct_us; /* from the first wish for a path to the last move to direct; 0 unknown */

@@ -156,6 +156,19 @@ void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now)
     tn_path_settle(n, peer, now);
 }
 
+int tn_node_set_path_mode(struct tn_node *n, uint32_t peer, uint8_t mode, struct tn_now now)
+{
+    struct tn_peer *p = member_at(n, peer);
+
+    if (!p)
+        return TN_ENOENT;
+    if (p->is_device && mode != TN_MODE_AUTO)
+        return TN_EINVAL;
+    tn_paths_set_mode(p->paths, mode, &now);
+    tn_path_settle(n, peer, now);
+    return 0;
+}
+
 void tn_path_relay_changed(struct tn_node *n, bool up, struct tn_now now)
 {
     for (uint32_t i = 0; i < n->mem.peer_cap; i++) {
@@ -387,6 +400,7 @@ static void path_info(const struct tn_node *n, const struct tn_peer *p, struct t
     const struct tn_cand *c = tn_paths_direct(p->paths);
 
     out->path = kind_of(tn_paths_via(p->paths));
+    out->path_mode = tn_paths_mode(p->paths);
     out->has_endpoint = out->path != TN_PATH_NONE;
     if (out->path == TN_PATH_RELAY) {
         c = tn_paths_relay(p->paths);

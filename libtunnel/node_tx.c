@@ -178,6 +178,10 @@ enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
         verdict = TN_STAGE;
         goto out;
     }
+    if (n->mem.peers[slot].is_member && !tn_paths_carries_data(n->mem.peers[slot].paths, way.via)) {
+        verdict = TN_STAGE; /* until there is a direct path */
+        goto out;
+    }
     if (b->len > way.mtu)
         verdict = tn_small_check(n, b, way.mtu);
     if (verdict != TN_SEND)

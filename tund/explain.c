@@ -112,6 +112,8 @@ static void reason_of_relay(const struct explain_facts *f, char out[EXPLAIN_LEN]
     else if (f->is_device)
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s is a device that pays for each byte and "
                  "is not probed", f->name);
+    else if (f->mode == TN_MODE_RELAY)
+        snprintf(out, EXPLAIN_LEN, "through the relay, because it was told so: `tundctl path %s auto` undoes it", f->name);
     else if (f->tally.silent && !f->tally.trying && !f->tally.small && !f->tally.checked &&
              explain_search(f, search))
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s: %s", explain_pair(f), search);
@@ -138,6 +140,9 @@ void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN])
     }
     if (!f->reachable)
         snprintf(out, EXPLAIN_LEN, "no path: the coordinator says that %s is not connected now", f->name);
+    else if (f->mode == TN_MODE_DIRECT)
+        snprintf(out, EXPLAIN_LEN, "no path: it was told to use none but a direct one (`tundctl path %s auto` undoes it), "
+                 "and %s", f->name, obstacle(f));
     else if (!f->joined)
         snprintf(out, EXPLAIN_LEN, "no path: the coordinator is not connected, so there is no relay, and %s",
                  obstacle(f));
@@ -154,7 +159,7 @@ static bool is_away(const struct explain_facts *f)
 
 static bool wants_direct(const struct explain_facts *f)
 {
-    return f->reachable && f->path != TN_PATH_DIRECT && !f->is_device;
+    return f->reachable && f->path != TN_PATH_DIRECT && !f->is_device && f->mode != TN_MODE_RELAY;
 }
 
 static bool is_offline(const struct explain_facts *f)

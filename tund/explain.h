@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "libtunnel/base/nat.h"
+#include "libtunnel/path/mode.h"
 #include "libtunnel/tunnel.h"
 
 /* Candidates by what became of them. */
@@ -20,6 +21,7 @@ struct explain_facts {
     enum tn_path_kind path;
     bool reachable;     /* false: the coordinator said that it is not connected */
     bool joined;        /* we are connected to the coordinator */
+    uint8_t mode;       /* enum tn_path_mode: what the user allows */
     bool is_device;     /* the member pays for each byte, and is relayed for that */
     uint16_t mtu, mtu_wanted; /* bytes that pass in one piece by the path in use, and that should */
     struct tn_nat own, peer; /* all zero: not known */

@@ -86,7 +86,10 @@ static int fill_node(struct overlay *o, struct why *w)
     if (err)
         return why_set(w, -EBADMSG, "the key and the card in %s do not belong together, or are not "
                        "valid", o->state.dir);
-    return overlay_load_roster(o, w);
+    err = overlay_load_roster(o, w);
+    if (!err)
+        overlay_path_start(o);
+    return err;
 }
 
 static int start(void *ctx, struct tund *t)
@@ -235,6 +238,7 @@ static void on_event(void *ctx, const struct tn_event *ev)
     case TN_EV_MEMBER:
         overlay_roster_changed(o);
         overlay_net_member(o, ev->member);
+        overlay_path_member(o, ev->member);
         break;
     case TN_EV_JOINED:
         on_joined(o, ev->status);

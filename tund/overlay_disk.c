@@ -38,6 +38,8 @@ static int take(struct overlay *o, enum overlay_file file)
     switch (file) {
     case OVERLAY_STAMP:
         return copy(d, &d->ceiling_ns, sizeof d->ceiling_ns);
+    case OVERLAY_PATHS:
+        return copy(d, &o->paths, sizeof o->paths);
     case OVERLAY_NETWORKS:
         return copy(d, &o->life.networks, sizeof o->life.networks);
     case OVERLAY_ROSTER:
@@ -57,6 +59,8 @@ static int put(struct state *s, enum overlay_file file, const void *what, size_t
     case OVERLAY_STAMP:
         memcpy(&ceiling_ns, what, sizeof ceiling_ns);
         return state_save_stamp(s, ceiling_ns, w);
+    case OVERLAY_PATHS:
+        return state_save_paths(s, what, w);
     case OVERLAY_NETWORKS:
         return state_save_networks(s, what, w);
     case OVERLAY_ROSTER:

@@ -16,6 +16,7 @@ struct overlay;
 enum overlay_file {
     OVERLAY_STAMP,
     OVERLAY_ROSTER,
+    OVERLAY_PATHS,    /* which ways the user allows */
     OVERLAY_NETWORKS, /* what was learned about networks */
     OVERLAY_FILES,
 };

@@ -168,6 +168,7 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
     f.mtu = info.mtu;
     f.mtu_wanted = o->t->mtu;
     f.is_device = info.is_device;
+    f.mode = info.path_mode;
     f.peer = info.nat;
     f.searches = info.searches;
     f.lying = find_lie(o, lie);

@@ -12,6 +12,7 @@
  *   overlay_report.c  status and peers as JSON
  *   overlay_explain.c explain as JSON
  *   overlay_ping.c    pings for tundctl
+ *   overlay_path.c    which ways the user allows to a member
  *   overlay_nat.c     what the NAT in front of us does
  *   overlay_life.c    how long it keeps a mapping
  *   overlay_search.c  the sockets of a search for a port
@@ -27,12 +28,14 @@
 #include "netcheck.h"
 #include "overlay.h"
 #include "overlay_disk.h"
+#include "overlay_path.h"
+#include "overlay_ping.h"
 #include "prefix.h"
 #include "resolve.h"
 #include "state.h"
 #include "state_networks.h"
+#include "state_paths.h"
 #include "state_record.h"
-
 
 /* How far the coordinator's session is, as `watch` tells it. */
 enum overlay_coord_state {
@@ -110,6 +113,7 @@ struct overlay {
     bool net_up; /* addresses and routes are set */
     bool no_ipv6; /* this host has none */
 
+    struct state_paths paths; /* as the user has set them */
     struct overlay_disk disk;
     uint64_t stamp_ceiling_ns; /* as stored */
     uv_timer_t save_timer;
@@ -205,6 +209,9 @@ void overlay_tell_watchers(struct overlay *o);
 void overlay_on_updated(struct overlay *o, uint8_t status);
 /* A member by name, by the first characters of its node id, or by overlay address. NULL with *w. */
 const struct tn_member *overlay_find_member(const struct overlay *o, const char *text, struct why *w);
+/* The member that a request names, and its slot; false: the connection was answered. */
+bool overlay_find_peer(struct overlay *o, struct ctl_conn *c, const json_t *request,
+                       const struct tn_member **m, uint32_t *peer);
 
 /* ---- overlay_report.c ---- */
 
@@ -238,13 +245,5 @@ void overlay_life_begin(struct overlay *o); /* after a check: goes on, or begins
 void overlay_life_on_event(struct overlay *o, const struct tn_event *ev);
 void overlay_life_stop(struct overlay *o);
 json_t *overlay_life_json(const struct overlay *o);
-
-/* ---- overlay_ping.c ---- */
-
-void overlay_ping_start(struct overlay *o, struct ctl_conn *c, const struct tn_member *m,
-                        uint32_t peer, const json_t *request);
-void overlay_ping_on_event(struct overlay *o, const struct tn_event *ev);
-void overlay_ping_on_close(struct overlay *o, struct ctl_conn *c);
-void overlay_ping_stop_all(struct overlay *o);
 
 #endif

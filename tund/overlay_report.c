@@ -7,6 +7,7 @@
 
 #include "libtunnel/base/ct.h"
 #include "libtunnel/base/text.h"
+#include "libtunnel/path/mode.h"
 #include "log.h"
 
 /* ---- small pieces ---- */
@@ -153,11 +154,12 @@ json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, ui
     tn_node_id(id, m->card.identity);
     if (info.last_handshake_unix_ns && info.last_handshake_unix_ns <= now.unix_ns)
         handshake = json_real((double)(now.unix_ns - info.last_handshake_unix_ns) / 1e9);
-    out = json_pack("{s:s,s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:o,s:i}",
+    out = json_pack("{s:s,s:o,s:o,s:s,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:o,s:i}",
                     "name", m->card.cert.name,
                     "id", id_json(id),
                     "addresses", addresses_json(&m->card),
                     "path", tn_path_kind_name(info.path),
+                    "path_mode", tn_mode_name(info.path_mode),
                     "endpoint", info.has_endpoint ? overlay_endpoint_json(&info.endpoint) : json_null(),
                     "rtt_ms", overlay_ms_json(info.rtt_us),
                     "tx_bytes", (json_int_t)info.tx_bytes,

@@ -48,9 +48,8 @@ const struct tn_member *overlay_find_member(const struct overlay *o, const char 
     return NULL;
 }
 
-/* The member and its peer slot; false: the connection was answered. */
-static bool find_peer(struct overlay *o, struct ctl_conn *c, const json_t *request,
-                      const struct tn_member **m, uint32_t *peer)
+bool overlay_find_peer(struct overlay *o, struct ctl_conn *c, const json_t *request,
+                       const struct tn_member **m, uint32_t *peer)
 {
     const char *text = json_string_value(json_object_get(request, "peer"));
     const struct tn_roster *r = tn_node_roster(o->t->node);
@@ -100,7 +99,7 @@ static void do_explain(struct overlay *o, struct ctl_conn *c, json_t *request)
     const struct tn_member *m;
     uint32_t peer;
 
-    if (find_peer(o, c, request, &m, &peer))
+    if (overlay_find_peer(o, c, request, &m, &peer))
         ctl_send(c, json_pack("{s:b,s:o}", "ok", 1, "explain",
                               overlay_explain_json(o, m, peer, tund_now())));
 }
@@ -110,7 +109,7 @@ static void do_ping(struct overlay *o, struct ctl_conn *c, json_t *request)
     const struct tn_member *m;
     uint32_t peer;
 
-    if (find_peer(o, c, request, &m, &peer))
+    if (overlay_find_peer(o, c, request, &m, &peer))
         overlay_ping_start(o, c, m, peer, request);
 }
 
@@ -219,6 +218,7 @@ static const struct {
     {"status", do_status}, {"peers", do_peers}, {"explain", do_explain}, {"ping", do_ping},
     {"watch", do_watch},   {"leave", do_leave}, {"down", do_down},       {"version", do_version},
     {"netcheck", do_netcheck},
+    {"path", overlay_path_verb},
     {"portmap", overlay_portmap_verb},
 };
 

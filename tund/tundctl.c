@@ -28,13 +28,14 @@ static const struct verb {
      "      --port UDPPORT     UDP port (default: a free one, kept from then on)\n"
      "      --portmap on|off   ask the home's gateway to map that port (default: on)\n",
      NULL, "sudo tundctl create home --coordinator tund://coord.example.net:3478/KEY --name nas"},
-    {"invite", NULL, ARG_NAME | ARG_DEVICE | ARG_EXPIRES | ARG_OUT | ARG_FORCE, tundctl_invite,
+    {"invite", NULL, ARG_NAME | ARG_DEVICE | ARG_EXPIRES | ARG_OUT | ARG_FORCE | ARG_BUDGET, tundctl_invite,
      "print a line that makes one more machine a member, once",
      "      --name NODE        the new machine's name\n"
      "      --device NODE      the same for a microcontroller (1024-byte datagrams)\n"
      "      --expires TIME     30m, 12h, 7d (the default) ... at most a year\n"
      "      --out FILE         into a new file that only you can read; of a device: DIR,\n"
      "                         for the file tund_config.h in it\n"
+     "      --budget BYTES     of a device: that it may spend in a day, all included\n"
      "      --force            with --device: in place of the file that is there\n",
      NULL, "sudo tundctl invite --name laptop > invite"},
     {"join", "FILE", ARG_IFNAME | ARG_PORT | ARG_PORTMAP, tundctl_join,
@@ -65,6 +66,12 @@ static const struct verb {
     {"explain", "PEER", ARG_JSON, tundctl_explain,
      "every way to a member that was tried, and why the one in use is in use",
      "      --json             as one JSON object\n", NULL, "tundctl explain nas"},
+    {"path", "[PEER [auto | direct | relay]]", ARG_JSON | ARG_SECOND, tundctl_path,
+     "which ways data may take to a member",
+     "      --json             as JSON\n",
+     "\nauto: the better one. direct: no data by the relay. relay: no direct path is looked for.\n"
+     "It holds for what this machine sends, also after a restart; the member chooses for itself.\n",
+     "sudo tundctl path nas relay"},
     {"netcheck", NULL, ARG_JSON | ARG_COORDINATOR, tundctl_netcheck,
      "what the network here lets through, and what its NAT does",
      "      --json             as one JSON object\n"

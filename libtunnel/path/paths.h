@@ -14,6 +14,8 @@
 #include "../base/sizes.h"
 #include "../crypto/crypto.h"
 #include "cand.h"
+#include "mode.h"
+#include "mode.h"
 
 #define TN_PATHS_CAND_MAX (2 * TN_PATHS_PER_FAMILY)
 
@@ -118,6 +120,7 @@ struct tn_paths {
     int best;  /* index of the direct path in use, -1: none */
     int spare; /* index of the one in use before it was lost, -1: none */
     bool relay_up, relay_suspect, session_up, connect_forced;
+    uint8_t mode; /* enum tn_path_mode */
     uint8_t connect_tries;
     uint64_t connect_us;      /* when CONNECT is next wanted; TN_NEVER */
     uint64_t connect_gate_us; /* not before that */
@@ -145,6 +148,11 @@ struct tn_paths {
 void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const struct tn_now *now);
 /* Can the relay take datagrams for this peer (control session up, channel bound)? */
 void tn_paths_set_relay(struct tn_paths *p, bool available, const struct tn_now *now);
+/* TN_MODE_AUTO to begin with. Where it ends a path or begins one, the next event tells. */
+void tn_paths_set_mode(struct tn_paths *p, uint8_t mode, const struct tn_now *now);
+uint8_t tn_paths_mode(const struct tn_paths *p);
+/* May data go by `via`, where tn_paths_route has named it? */
+bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via);
 /* Is there a WireGuard session? PINGs wait for one; punches do not. */
 void tn_paths_set_session(struct tn_paths *p, bool up, const struct tn_now *now);
 /* Merges candidates. Unprobeable addresses and those in `own` are kept as refused and never used. Of a full

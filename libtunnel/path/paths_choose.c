@@ -16,6 +16,8 @@
  * Without a relay it is used all the same, and so is, for ten minutes, a lost one
  * (`spare`): there is nothing to lose. Nothing that was never checked is ever used.
  *
+ * A user may forbid one of the two (tn_path_mode). Without the relay, a direct path is judged as where there is none.
+ *
  * CONNECT is wanted while data flows and there is no direct path: at once, then after
  * 1, 2, 4 .. 60 s, each longer or shorter by up to a quarter. */
 #include <string.h>
@@ -42,6 +44,12 @@ static bool is_better(const struct tn_cand *c, const struct tn_cand *than)
     return cost_us(c) + gain_us <= cost_us(than);
 }
 
+/* Is there a relay to fall back to? */
+static bool has_relay(const struct tn_paths *p)
+{
+    return p->relay_up && p->mode != TN_MODE_DIRECT;
+}
+
 /* A path may be left for a relay of which little was known then. */
 static bool is_relay_as_lossy(const struct tn_paths *p, const struct tn_probe *pr)
 {
@@ -52,13 +60,13 @@ static bool is_relay_as_lossy(const struct tn_paths *p, const struct tn_probe *p
 static bool is_eligible(const struct tn_paths *p, const struct tn_probe *pr,
                         const struct tn_now *now)
 {
-    if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0)
+    if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0 || p->mode == TN_MODE_RELAY)
         return false;
-    if (pr->c.lossy && p->relay_up && !is_relay_as_lossy(p, pr))
+    if (pr->c.lossy && has_relay(p) && !is_relay_as_lossy(p, pr))
         return false;
     if (!pr->c.last_pong_us || now->us - pr->c.last_pong_us > TN_STALE_US)
         return false;
-    return !p->relay_up || (now->us >= pr->hold_us && pr->c.rtt_us <= TN_RTT_USABLE_MAX_US);
+    return !has_relay(p) || (now->us >= pr->hold_us && pr->c.rtt_us <= TN_RTT_USABLE_MAX_US);
 }
 
 static int find_fastest(const struct tn_paths *p, const struct tn_now *now)
@@ -108,7 +116,7 @@ static void set_state(struct tn_paths *p, const struct tn_now *now)
         e.via = TN_VIA_DIRECT;
         e.addr = p->cand[p->best].c.addr;
     } else {
-        e.via = p->relay_up ? TN_VIA_RELAY : TN_VIA_NONE;
+        e.via = has_relay(p) ? TN_VIA_RELAY : TN_VIA_NONE;
     }
     p->state.mtu = e.mtu = tn_size_limit(p, p->best >= 0 ? &p->cand[p->best] : &p->relay);
     if (e.via == p->state.via && tn_addr_equal(&e.addr, &p->state.addr))
@@ -123,7 +131,7 @@ static void set_state(struct tn_paths *p, const struct tn_now *now)
 
 bool tn_paths_relay_is_cleaner(const struct tn_paths *p, const struct tn_probe *pr)
 {
-    return p->relay_up && !p->relay_suspect && p->relay.missed == 0 &&
+    return has_relay(p) && !p->relay_suspect && p->relay.missed == 0 &&
            p->relay.loss_64k <= pr->loss_64k / 4 && p->relay.c.rtt_us <= TN_RTT_USABLE_MAX_US;
 }
 
@@ -199,9 +207,9 @@ void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct t
 
     memset(out, 0, sizeof *out);
     if (direct >= 0) {
-        if (p->relay_up && !p->relay_suspect && is_in_doubt(p, &p->cand[direct], now))
+        if (has_relay(p) && !p->relay_suspect && is_in_doubt(p, &p->cand[direct], now))
             direct = -1;
-    } else if (!p->relay_up && p->spare >= 0 && tn_probe_is_full_ok(&p->cand[p->spare], now)) {
+    } else if (!has_relay(p) && p->spare >= 0 && tn_probe_is_full_ok(&p->cand[p->spare], now)) {
         direct = p->spare;
     }
     out->mtu = tn_size_limit(p, direct >= 0 ? &p->cand[direct] : &p->relay);
@@ -213,8 +221,36 @@ void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct t
     }
 }
 
+bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via)
+{
+    return via != TN_VIA_RELAY || p->mode != TN_MODE_DIRECT;
+}
+
+void tn_paths_set_mode(struct tn_paths *p, uint8_t mode, const struct tn_now *now)
+{
+    if (p->mode == mode)
+        return;
+    p->mode = mode;
+    if (mode == TN_MODE_RELAY) {
+        p->best = p->spare = -1;
+        p->connect_forced = false;
+        tn_probe_wake(p, &p->relay, now);
+    }
+    tn_paths_choose(p, now);
+    if (p->best < 0 && tn_paths_is_active(p, now))
+        leave_direct(p, now);
+    tn_paths_renew_next(p);
+}
+
+uint8_t tn_paths_mode(const struct tn_paths *p)
+{
+    return p->mode;
+}
+
 static bool is_connect_wanted(const struct tn_paths *p, const struct tn_now *now)
 {
+    if (p->mode == TN_MODE_RELAY)
+        return false;
     if (p->connect_forced)
         return true;
     return p->best < 0 && p->data_us && now->us - p->data_us < TN_CONNECT_ACTIVE_US;
@@ -222,7 +258,7 @@ static bool is_connect_wanted(const struct tn_paths *p, const struct tn_now *now
 
 void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now *now)
 {
-    if (p->cfg.relay_only)
+    if (p->cfg.relay_only || p->mode == TN_MODE_RELAY)
         return;
     if (at_once) {
         p->connect_tries = 0;

@@ -7,7 +7,7 @@ _tundctl_peers() {
 
 _tundctl() {
     local cur prev verb='' state='' i
-    local verbs='create invite join leave up down status peers ping explain netcheck portmap version'
+    local verbs='create invite join leave up down status peers ping explain path netcheck portmap version'
     COMPREPLY=()
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -38,7 +38,7 @@ _tundctl() {
         mapfile -t COMPREPLY < <(compgen -W 'pcp natpmp upnp' -- "$cur")
         return
         ;;
-    --coordinator | --name | --device | --prefix | --ifname | --port | --external | --expires | --count | -c | --size | -s | --interval | -i)
+    --coordinator | --name | --device | --prefix | --ifname | --port | --external | --expires | --count | -c | --size | -s | --interval | -i | --budget)
         return
         ;;
     esac
@@ -50,11 +50,11 @@ _tundctl() {
         return
         ;;
     create) options+=' --coordinator --name --prefix --ifname --port --portmap' ;;
-    invite) options+=' --name --device --expires --out --force' ;;
+    invite) options+=' --name --device --expires --out --budget --force' ;;
     join) options+=' --ifname --port --portmap' ;;
     portmap) options+=' --json --external --by' ;;
     leave) options+=' --force' ;;
-    status | peers | explain | version) options+=' --json' ;;
+    status | peers | explain | path | version) options+=' --json' ;;
     netcheck) options+=' --json --coordinator' ;;
     ping) options+=' --json --count --interval --size --until-direct' ;;
     esac
@@ -65,6 +65,13 @@ _tundctl() {
     case $verb in
     ping | explain)
         mapfile -t COMPREPLY < <(compgen -W "$(_tundctl_peers "${COMP_WORDS[0]}" "$state")" -- "$cur")
+        ;;
+    path)
+        if [[ $prev == path ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$(_tundctl_peers "${COMP_WORDS[0]}" "$state")" -- "$cur")
+        else
+            mapfile -t COMPREPLY < <(compgen -W 'auto direct relay' -- "$cur")
+        fi
         ;;
     portmap) [[ $prev != portmap ]] || mapfile -t COMPREPLY < <(compgen -W 'list add del' -- "$cur") ;;
     join) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

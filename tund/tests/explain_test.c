@@ -224,6 +224,19 @@ static void a_device_is_relayed_on_purpose(void **state)
     assert_true(is_silent(&f));
 }
 
+static void a_path_that_the_user_chose_is_told_as_such(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
+
+    (void)state;
+    f.mode = TN_MODE_RELAY;
+    assert_reason(&f, "told so: `tundctl path nas auto` undoes it");
+    assert_true(is_silent(&f));
+    f = facts(TN_PATH_NONE, &easy, &easy);
+    f.mode = TN_MODE_DIRECT;
+    assert_reason(&f, "told to use none but a direct one (`tundctl path nas auto` undoes it)");
+}
+
 static void what_is_not_known_is_said(void **state)
 {
     static const struct tn_nat unknown;
@@ -253,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_member_that_was_never_asked_says_how_to_ask),
         cmocka_unit_test(a_gateway_that_lies_is_named),
         cmocka_unit_test(a_device_is_relayed_on_purpose),
+        cmocka_unit_test(a_path_that_the_user_chose_is_told_as_such),
         cmocka_unit_test(what_is_not_known_is_said),
     };
 

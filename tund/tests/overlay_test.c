@@ -278,7 +278,7 @@ static const char *text_at(const json_t *from, const char *path)
 
 static void status_is_one_object_with_all_that_is_promised(void **state)
 {
-    static const char *const keys[] = {"name", "id", "addresses", "path", "endpoint", "rtt_ms",
+    static const char *const keys[] = {"name", "id", "addresses", "path", "path_mode", "endpoint", "rtt_ms",
                                        "tx_bytes", "rx_bytes", "last_handshake_s", "reachable",
                                        "time_to_direct_ms"};
     json_t *answer, *status, *addresses, *coordinator, *peer;

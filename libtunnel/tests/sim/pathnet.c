@@ -193,7 +193,7 @@ static void send_data(struct pathnet *n, int e)
         p.len = route.mtu;
     tn_paths_on_data_sent(&me->paths, p.len, &n->now);
     me->sent++;
-    if (route.via == TN_VIA_NONE)
+    if (route.via == TN_VIA_NONE || !tn_paths_carries_data(&me->paths, route.via))
         me->dropped_no_route++;
     else if (n->session)
         send_way(n, e, &route, &p);
