@@ -29,6 +29,11 @@ class Report(unittest.TestCase):
         rounds = [{"x": 1, "y": 9}, {"x": 5, "y": 1}, {"x": 3, "y": 2}]
         self.assertEqual(report.medians({"tund": rounds}), {"tund": {"x": 3, "y": 2}})
 
+    def test_a_rival_that_was_left_out_is_told(self):
+        results = {"tund": [{}], "n2n": [{}], "tinc": [{}, {}], "fastd": []}
+        self.assertEqual(report.left_out(results, 2, ("tund",)),
+                         "n2n came up in 1 of 2 rounds.\nfastd came up in 0 of 2 rounds.\n")
+
     def test_the_table_has_a_row_for_each_system_and_a_ratio_for_each_rival(self):
         text = report.table({"tund": {"x": 3.0}, "nebula": {"x": 1.5, "z": 0}}).splitlines()
         self.assertEqual(text[0], "| | x | z |")

@@ -20,11 +20,15 @@ def inside(host, *command, **more):
     return run("ip", "netns", "exec", host, *command, **more)
 
 
+class NotUp(SystemExit):
+    """A system does not come up. Of a rival it is told, and the others go on; of ours it ends the run."""
+
+
 def wait_for(what, condition, seconds=10):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            sys.exit(f"bench: {what} does not happen")
+            raise NotUp(f"bench: {what} does not happen")
         time.sleep(0.02)
 
 

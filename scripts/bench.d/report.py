@@ -9,6 +9,12 @@ def medians(results):
             for name, rounds in results.items() if rounds}
 
 
+def left_out(results, rounds, ours):
+    """A sentence for each rival that did not come up in every round."""
+    return "".join(f"{name} came up in {len(got)} of {rounds} rounds.\n"
+                   for name, got in results.items() if name not in ours and len(got) < rounds)
+
+
 def number(x):
     return f"{x:,.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
 
