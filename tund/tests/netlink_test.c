@@ -307,6 +307,8 @@ static void how_a_datagram_would_leave_is_told(void **state)
     assert_int_equal(nl_route_get(&nl, &far6, NULL, 0, &ifindex, &source), 0);
     assert_int_equal(ifindex, host0);
     assert_true(tn_addr_equal(&source, &own6));
+    assert_int_equal(nl_route_get(&nl, &far6, &own6, 7, &ifindex, &source), 0);
+    assert_int_equal(ifindex, host0);
 }
 
 struct gateway_route {
