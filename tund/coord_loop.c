@@ -113,10 +113,23 @@ static void complain_about_store(struct coord *c, struct tn_now now)
     c->store_complaint_us = now.us + STORE_COMPLAINT_US;
 }
 
+static void send_out(struct coord *c, const struct tn_server_out *o)
+{
+    if (o->turn)
+        coord_net_dial(&c->net, o->port, o->turn, &o->dst, o->data, o->len);
+    else if (tn_addr_is_stream(&o->dst))
+        coord_streams_send(&c->streams, &o->dst, o->data, o->len);
+    else
+        coord_net_send(&c->net, o->port, &o->dst, o->data, o->len);
+}
+
 static void after_work(struct coord *c)
 {
     struct tn_now now = read_clock();
+    struct tn_server_out out;
 
+    while (tn_server_news_next(c->server, now, &out))
+        send_out(c, &out);
     complain_about_store(c, now);
     arm_timer(c, now);
 }
@@ -137,14 +150,8 @@ static void on_datagram(void *ctx, uint8_t way, const struct tn_addr *src, uint8
     struct tn_server_out out[TN_SERVER_OUT_MAX];
     size_t count = tn_server_on_datagram(c->server, way, src, data, len, read_clock(), out);
 
-    for (size_t i = 0; i < count; i++) {
-        if (out[i].turn)
-            coord_net_dial(&c->net, out[i].port, out[i].turn, &out[i].dst, out[i].data, out[i].len);
-        else if (tn_addr_is_stream(&out[i].dst))
-            coord_streams_send(&c->streams, &out[i].dst, out[i].data, out[i].len);
-        else
-            coord_net_send(&c->net, out[i].port, &out[i].dst, out[i].data, out[i].len);
-    }
+    for (size_t i = 0; i < count; i++)
+        send_out(c, &out[i]);
 }
 
 static void on_pass(void *ctx, uint64_t capacity)

@@ -279,6 +279,7 @@ static bool write_body(struct tn_writer *w, const struct tn_msg *m)
         return true;
     case TN_MSG_JOIN | TN_MSG_ANSWER:
     case TN_MSG_UPDATE | TN_MSG_ANSWER:
+    case TN_MSG_NEWS:
         tn_write_u64(w, m->roster_seq);
         return true;
     case TN_MSG_LOOKUP:
@@ -386,6 +387,7 @@ static void read_body(struct tn_reader *r, struct tn_msg *m)
         break;
     case TN_MSG_JOIN | TN_MSG_ANSWER:
     case TN_MSG_UPDATE | TN_MSG_ANSWER:
+    case TN_MSG_NEWS:
         m->roster_seq = tn_read_u64(r);
         break;
     case TN_MSG_LOOKUP:

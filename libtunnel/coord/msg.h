@@ -61,6 +61,7 @@ enum tn_msg_type {
     TN_MSG_CHECK = 0x0a,
     TN_MSG_LINK = 0x0b,
     TN_MSG_PUNCH = 0x40,
+    TN_MSG_NEWS = 0x41,
     TN_MSG_ANSWER = 0x80, /* bit 7: an answer to the request of that type */
 };
 

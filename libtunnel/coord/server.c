@@ -5,6 +5,7 @@
  *   server_beat.c     signs of life of members who pay for each byte
  *   server_lost.c     what is said to those who have no session, and where they were
  *   server_member.c   JOIN, UPDATE, LOOKUP, SYNC: what the store knows
+ *   server_news.c     tells members that their roster has changed
  *   server_connect.c  candidates, and the moment to punch
  *   server_check.c    dials back, so that a member learns what reaches it
  *   server_relay.c    channels and the frames on them
@@ -181,6 +182,8 @@ uint64_t tn_server_next_deadline(const struct tn_server *s)
         if (until < at)
             at = until;
     }
+    if (tn_server_news_deadline(s) < at)
+        at = tn_server_news_deadline(s);
     return at;
 }
 

@@ -105,7 +105,7 @@ struct tn_server_config {
 #define TN_SERVER_COUNTERS(X)                                                                      \
     X(cookies_sent) X(handshakes) X(sessions_confirmed) X(sessions_replaced) X(sessions_expired)   \
     X(sessions_evicted) X(requests) X(joins) X(updates) X(joins_refused) X(connects)               \
-    X(connects_unreachable) X(punches) X(binds) X(beats) X(lost_told) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
+    X(connects_unreachable) X(punches) X(news) X(binds) X(beats) X(lost_told) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
     X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \
@@ -123,6 +123,12 @@ struct tn_server_gauges {
 
 #define TN_SERVER_LIMIT_ROWS 4096 /* so many that few sources share one */
 
+#define TN_SERVER_NEWS_ROWS 64
+struct tn_server_news_row {
+    uint64_t network, seq; /* as its members were told, or are to be */
+    bool is_due;
+};
+
 /* Fields are the module's own. Holds secrets: tn_server_wipe. */
 struct tn_server {
     struct tn_server_memory mem;
@@ -139,6 +145,15 @@ struct tn_server {
     struct tn_server_bucket limit[TN_SERVER_LIMIT_ROWS]; /* handshakes by source */
     struct tn_server_bucket lost[TN_SERVER_LIMIT_ROWS];  /* LOST by source */
     struct tn_share share; /* of the relay */
+    struct {               /* server_news.c */
+        struct tn_server_news_row row[TN_SERVER_NEWS_ROWS];
+        uint64_t at_us; /* nothing is told before that */
+        bool is_on;     /* a round, of the row `at` */
+        uint8_t at;
+        uint64_t seq;   /* that it tells */
+        uint32_t slot;  /* where it goes on */
+        uint32_t burst;
+    } news;
     struct tn_server_gauges gauge;
     struct tn_server_counters counter;
     uint8_t scratch[2][TN_CTL_MAX_LEN];
@@ -200,6 +215,9 @@ void tn_server_relay_pass(struct tn_server *s, uint64_t capacity);
 
 uint64_t tn_server_next_deadline(const struct tn_server *s);
 void tn_server_tick(struct tn_server *s, struct tn_now now); /* expires sessions */
+/* The next of the datagrams that tell members of a change of their roster, after a datagram or a tick; false:
+ * there is none for now. */
+bool tn_server_news_next(struct tn_server *s, struct tn_now now, struct tn_server_out *out);
 
 /* Ends the session of a member that was taken out of the store by other means. */
 void tn_server_drop_member(struct tn_server *s, uint64_t network, const uint8_t identity[32]);

@@ -95,7 +95,7 @@ static void handle(struct tn_server *s, struct tn_server_in *in, uint32_t slot,
         tn_server_do_join(s, slot, m, in->now, &a);
         break;
     case TN_MSG_UPDATE:
-        tn_server_do_update(s, slot, m, &a);
+        tn_server_do_update(s, slot, m, in->now, &a);
         break;
     case TN_MSG_BYE: /* ended, not released: whoever is back at once has the budgets he had */
         s->mem.session[slot].heard_us = 0;

@@ -98,10 +98,11 @@ void tn_server_do_join(struct tn_server *s, uint32_t slot, const struct tn_msg *
     s->counter.joins++;
     a->roster_seq = place.roster_seq;
     settle(s, slot, &facts, place.network);
+    tn_server_news_add(s, place.network, place.roster_seq, now);
 }
 
 void tn_server_do_update(struct tn_server *s, uint32_t slot, const struct tn_msg *m,
-                         struct tn_msg *a)
+                         struct tn_now now, struct tn_msg *a)
 {
     struct tn_card_facts facts;
     struct tn_store_place place;
@@ -115,6 +116,7 @@ void tn_server_do_update(struct tn_server *s, uint32_t slot, const struct tn_msg
     s->counter.updates++;
     a->roster_seq = place.roster_seq;
     settle(s, slot, &facts, place.network);
+    tn_server_news_add(s, place.network, place.roster_seq, now);
 }
 
 void tn_server_do_lookup(struct tn_server *s, uint32_t slot, const struct tn_msg *m,

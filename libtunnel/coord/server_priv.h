@@ -91,7 +91,7 @@ void tn_server_push(struct tn_server *s, struct tn_server_in *in, uint32_t slot,
 void tn_server_do_join(struct tn_server *s, uint32_t slot, const struct tn_msg *m,
                        struct tn_now now, struct tn_msg *a);
 void tn_server_do_update(struct tn_server *s, uint32_t slot, const struct tn_msg *m,
-                         struct tn_msg *a);
+                         struct tn_now now, struct tn_msg *a);
 /* The card of the answer lies in `found`. */
 void tn_server_do_lookup(struct tn_server *s, uint32_t slot, const struct tn_msg *m,
                          struct tn_msg *a, struct tn_store_member *found);
@@ -99,6 +99,10 @@ void tn_server_do_sync(struct tn_server *s, uint32_t slot, const struct tn_msg *
                        struct tn_msg *a, struct tn_store_member *found);
 /* Status for what a read of the store said: 0, TN_ENOENT or TN_ESTATE. */
 uint8_t tn_server_read_status(struct tn_server *s, int err);
+
+/* ---- server_news.c ---- */
+void tn_server_news_add(struct tn_server *s, uint64_t network, uint64_t seq, struct tn_now now);
+uint64_t tn_server_news_deadline(const struct tn_server *s);
 
 /* ---- server_connect.c ---- */
 /* Fills a PUNCH for the peer too; returns the peer's slot, or TN_SERVER_NONE. */

@@ -15,7 +15,6 @@
 #include "../crypto/crypto.h"
 #include "cand.h"
 #include "mode.h"
-#include "mode.h"
 
 #define TN_PATHS_CAND_MAX (2 * TN_PATHS_PER_FAMILY)
 
@@ -150,9 +149,20 @@ void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const 
 void tn_paths_set_relay(struct tn_paths *p, bool available, const struct tn_now *now);
 /* TN_MODE_AUTO to begin with. Where it ends a path or begins one, the next event tells. */
 void tn_paths_set_mode(struct tn_paths *p, uint8_t mode, const struct tn_now *now);
-uint8_t tn_paths_mode(const struct tn_paths *p);
+static inline uint8_t tn_paths_mode(const struct tn_paths *p)
+{
+#if TN_PATHS_PER_FAMILY == 0
+    (void)p;
+    return TN_MODE_AUTO;
+#else
+    return p->mode;
+#endif
+}
 /* May data go by `via`, where tn_paths_route has named it? */
-bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via);
+static inline bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via)
+{
+    return via != TN_VIA_RELAY || tn_paths_mode(p) != TN_MODE_DIRECT;
+}
 /* Is there a WireGuard session? PINGs wait for one; punches do not. */
 void tn_paths_set_session(struct tn_paths *p, bool up, const struct tn_now *now);
 /* Merges candidates. Unprobeable addresses and those in `own` are kept as refused and never used. Of a full

@@ -221,11 +221,6 @@ void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct t
     }
 }
 
-bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via)
-{
-    return via != TN_VIA_RELAY || p->mode != TN_MODE_DIRECT;
-}
-
 void tn_paths_set_mode(struct tn_paths *p, uint8_t mode, const struct tn_now *now)
 {
     if (p->mode == mode)
@@ -240,11 +235,6 @@ void tn_paths_set_mode(struct tn_paths *p, uint8_t mode, const struct tn_now *no
     if (p->best < 0 && tn_paths_is_active(p, now))
         leave_direct(p, now);
     tn_paths_renew_next(p);
-}
-
-uint8_t tn_paths_mode(const struct tn_paths *p)
-{
-    return p->mode;
 }
 
 static bool is_connect_wanted(const struct tn_paths *p, const struct tn_now *now)

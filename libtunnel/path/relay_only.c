@@ -21,16 +21,6 @@ void tn_paths_set_mode(struct tn_paths *p, uint8_t mode, const struct tn_now *no
 {
 }
 
-uint8_t tn_paths_mode(const struct tn_paths *p)
-{
-    return TN_MODE_AUTO;
-}
-
-bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via)
-{
-    return true;
-}
-
 void tn_paths_set_session(struct tn_paths *p, bool up, const struct tn_now *now)
 {
 }

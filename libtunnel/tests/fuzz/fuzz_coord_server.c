@@ -132,9 +132,13 @@ static void by_relay(uint8_t *d, size_t len)
 
 static void pass_time(const uint8_t *d, size_t len)
 {
+    struct tn_server_out out;
+
     for (size_t i = 0; i < len && i < 16; i++) {
         net_advance(n, n->now.us + TN_MS(d[i]) * d[i]);
         tn_server_tick(&n->server, n->now);
+        while (tn_server_news_next(&n->server, n->now, &out))
+            ;
     }
 }
 

@@ -254,6 +254,17 @@ static uint64_t net_next(const struct net *n)
     return at;
 }
 
+static void net_tick_server(struct net *n)
+{
+    struct tn_server_out o;
+
+    if (!n->server_up || tn_server_next_deadline(&n->server) > n->now.us)
+        return;
+    tn_server_tick(&n->server, n->now);
+    while (tn_server_news_next(&n->server, n->now, &o))
+        net_send(n, false, o.port, &n->server_at[tn_addr_family(&o.dst)], &o.dst, o.data, o.len);
+}
+
 static void net_step(struct net *n)
 {
     struct net_packet *p = NULL;
@@ -265,8 +276,7 @@ static void net_step(struct net *n)
     }
     if (p)
         net_deliver(n, p);
-    if (n->server_up && tn_server_next_deadline(&n->server) <= n->now.us)
-        tn_server_tick(&n->server, n->now);
+    net_tick_server(n);
     for (int i = 0; i < NET_CLIENTS; i++) {
         struct net_client *k = &n->client[i];
 

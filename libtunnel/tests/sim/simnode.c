@@ -114,6 +114,17 @@ static void coord_receive(void *ctx, const struct tn_addr *src, const struct tn_
     }
 }
 
+void sim_coordinator_tick(struct sim *s)
+{
+    struct simcoord *c = &s->coord;
+    struct tn_server_out o;
+
+    tn_server_tick(c->server, s->w->now);
+    while (tn_server_news_next(c->server, s->w->now, &o))
+        if (!c->loses_news)
+            world_send(s->w, c->host, COORD_PORT, &o.dst, 0, o.data, o.len);
+}
+
 void sim_coordinator_start(struct sim *s)
 {
     struct simcoord *c = &s->coord;

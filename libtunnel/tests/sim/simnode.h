@@ -70,6 +70,7 @@ struct simcoord {
     struct tn_server_memory mem;
     struct tn_memstore store;
     uint64_t relayed;
+    bool loses_news; /* of a changed roster: members have to ask */
     /* a hostile coordinator may rewrite what it is about to answer; false: drop it */
     bool (*tamper)(void *ctx, struct sim *s, struct tn_server_out *out);
     void *tamper_ctx;
@@ -99,6 +100,8 @@ void sim_add_coordinator(struct sim *s, const char *ip, uint32_t delay_us);
 void sim_add_coordinator_address(struct sim *s, const char *ip, uint32_t delay_us);
 void sim_coordinator_stop(struct sim *s);  /* forgets all but its store */
 void sim_coordinator_start(struct sim *s);
+/* Its deadlines, and the news that it then has. */
+void sim_coordinator_tick(struct sim *s);
 
 /* A plain WireGuard node with a key, no peer. */
 int sim_add_plain(struct sim *s, const char *ip, int nat, uint32_t delay_us);

@@ -24,7 +24,7 @@ static void step(struct sim *s, uint64_t at)
 {
     world_advance(s->w, at);
     if (s->coord.up)
-        tn_server_tick(s->coord.server, s->w->now);
+        sim_coordinator_tick(s);
     for (int i = 0; i < SIM_NODES; i++) {
         struct simnode *n = &s->node[i];
 

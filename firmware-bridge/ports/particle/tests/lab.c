@@ -263,6 +263,8 @@ static void step_server(struct lab *l)
     }
     if (tn_server_next_deadline(&l->server) <= now().us)
         tn_server_tick(&l->server, now());
+    while (tn_server_news_next(&l->server, now(), out))
+        send_to(l->coord_fd, &out[0].dst, out[0].data, out[0].len);
 }
 
 static void pump_laptop(struct lab *l)
