@@ -51,6 +51,6 @@ chip_joins() {
     assert_soon "the prompt asks for an invite" 5 lab_log_has chip 'no member yet'
     chip_type "$(<"$(device_dir "$2")/invite")"
     assert_soon "pasted there, it makes the device a member" 10 chip_is online
-    assert_soon "the laptop knows it" 20 overlay_knows "$1" "$2"
+    assert_soon "the laptop knows it" 10 overlay_knows "$1" "$2"
     assert_soon "and it answers" 5 overlay_ping "$1" "$2"
 }
