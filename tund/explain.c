@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void explain_count(struct explain_tally *t, uint8_t verdict)
+void explain_count(struct explain_tally *t, uint8_t verdict, bool lossy)
 {
     t->count++;
+    t->lossy += lossy;
+    if (lossy)
+        return;
     t->checked += verdict == TN_CAND_CHECKED;
     t->small += verdict == TN_CAND_ANSWERED_SMALL;
     t->trying += verdict == TN_CAND_NEW || verdict == TN_CAND_PUNCHING;
@@ -87,10 +90,10 @@ static const char *obstacle(const struct explain_facts *f)
 
     if (!t->count)
         return "no candidates of it are known: nothing was sent to it since this daemon runs";
+    if (t->lossy && !t->checked)
+        return "the direct way loses many packets, and the relay does not";
     if (t->trying)
         return "candidates are still being tried";
-    if (t->lossy && t->lossy == t->checked)
-        return "the direct way loses many packets, and the relay does not";
     if (t->checked)
         return "a candidate works, and traffic is about to move to it";
     if (t->small)
@@ -115,7 +118,7 @@ static void reason_of_relay(const struct explain_facts *f, char out[EXPLAIN_LEN]
     else if (f->mode == TN_MODE_RELAY)
         snprintf(out, EXPLAIN_LEN, "through the relay, because it was told so: `tundctl path %s auto` undoes it", f->name);
     else if (f->tally.silent && !f->tally.trying && !f->tally.small && !f->tally.checked &&
-             explain_search(f, search))
+             !f->tally.lossy && explain_search(f, search))
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s: %s", explain_pair(f), search);
     else
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s", obstacle(f));

@@ -30,7 +30,8 @@ struct explain_facts {
     const char *lying;  /* a mapping of our gateway's that does not forward; NULL: none */
 };
 
-void explain_count(struct explain_tally *t, uint8_t verdict); /* enum tn_cand_verdict */
+/* enum tn_cand_verdict; one that loses too much to be used counts as that alone. */
+void explain_count(struct explain_tally *t, uint8_t verdict, bool lossy);
 
 #define EXPLAIN_LEN 400
 #define EXPLAIN_SEARCH_LEN 180

@@ -130,8 +130,7 @@ static json_t *candidates_json(const struct overlay *o, uint32_t peer, const str
     for (uint32_t i = 0; tn_node_peer_candidate(o->t->node, peer, i, &c); i++) {
         bool in_use = info->path == TN_PATH_DIRECT && tn_addr_equal(&c.addr, &info->endpoint);
 
-        explain_count(tally, c.verdict);
-        tally->lossy += c.lossy;
+        explain_count(tally, c.verdict, c.lossy);
         json_array_append_new(list, candidate_json(&c, in_use, now));
     }
     return list;

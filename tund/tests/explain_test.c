@@ -19,7 +19,7 @@ static struct explain_facts facts(enum tn_path_kind path, const struct tn_nat *o
 
     f.own = *own;
     f.peer = *peer;
-    explain_count(&f.tally, TN_CAND_SILENT);
+    explain_count(&f.tally, TN_CAND_SILENT, false);
     return f;
 }
 
@@ -57,7 +57,7 @@ static void a_direct_path_needs_no_advice(void **state)
     struct explain_facts f = facts(TN_PATH_DIRECT, &easy, &easy);
 
     (void)state;
-    explain_count(&f.tally, TN_CAND_CHECKED);
+    explain_count(&f.tally, TN_CAND_CHECKED, false);
     assert_reason(&f, "direct, because");
     assert_reason(&f, "best of 1");
     assert_true(is_silent(&f));
@@ -70,10 +70,16 @@ static void a_direct_path_that_loses_much_is_the_reason_for_the_relay_unless_ano
     struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
 
     (void)state;
-    explain_count(&f.tally, TN_CAND_CHECKED);
-    f.tally.lossy = 1;
+    explain_count(&f.tally, TN_CAND_CHECKED, true);
     assert_reason(&f, "through the relay, because the direct way loses many packets");
-    explain_count(&f.tally, TN_CAND_CHECKED);
+    explain_count(&f.tally, TN_CAND_PUNCHING, false); /* another is tried meanwhile */
+    assert_reason(&f, "the direct way loses many packets");
+    explain_count(&f.tally, TN_CAND_CHECKED, false);
+    assert_reason(&f, "candidates are still being tried");
+    f = facts(TN_PATH_RELAY, &easy, &easy);
+    explain_count(&f.tally, TN_CAND_LOST, true); /* it breaks off now and then */
+    assert_reason(&f, "the direct way loses many packets");
+    explain_count(&f.tally, TN_CAND_CHECKED, false);
     assert_reason(&f, "a candidate works");
 }
 
@@ -143,7 +149,7 @@ static void a_pair_that_could_be_punched_points_at_a_firewall(void **state)
     (void)state;
     assert_reason(&f, "no candidate answers");
     assert_true(advises(&f, "a firewall is in the way"));
-    explain_count(&f.tally, TN_CAND_PUNCHING); /* not before all has been tried */
+    explain_count(&f.tally, TN_CAND_PUNCHING, false); /* not before all has been tried */
     assert_reason(&f, "still being tried");
     assert_false(advises(&f, "a firewall is in the way"));
 }
@@ -153,7 +159,7 @@ static void small_packets_only_is_an_mtu(void **state)
     struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
 
     (void)state;
-    explain_count(&f.tally, TN_CAND_ANSWERED_SMALL);
+    explain_count(&f.tally, TN_CAND_ANSWERED_SMALL, false);
     assert_reason(&f, "smaller MTU");
     assert_true(advises(&f, "repair the link"));
 }
