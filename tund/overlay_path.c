@@ -41,7 +41,7 @@ static int change(struct overlay *o, struct ctl_conn *c, const struct tn_member 
 {
     uint8_t had = state_paths_find(&o->paths, m->card.identity), mode;
 
-    if (!tn_mode_parse(text, &mode)) {
+    if (!state_paths_parse_mode(text, &mode)) {
         ctl_send_error(c, "a path is auto, direct or relay, not \"%.40s\"", text);
         return -1;
     }

@@ -46,6 +46,17 @@ bool state_paths_put(struct state_paths *p, const uint8_t identity[32], uint8_t 
     return true;
 }
 
+bool state_paths_parse_mode(const char *text, uint8_t *mode)
+{
+    for (uint8_t i = 0; i < TN_MODES; i++) {
+        if (strcmp(text, tn_mode_name(i)) == 0) {
+            *mode = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool take_row(struct state_paths *p, const char *hex, const json_t *value)
 {
     const char *text = json_string_value(value);
@@ -55,7 +66,7 @@ static bool take_row(struct state_paths *p, const char *hex, const json_t *value
     if (strlen(hex) != HEX_LEN || sodium_hex2bin(identity, sizeof identity, hex, HEX_LEN, NULL, &len, NULL) != 0 ||
         len != sizeof identity)
         return false;
-    return text && tn_mode_parse(text, &mode) && state_paths_put(p, identity, mode);
+    return text && state_paths_parse_mode(text, &mode) && state_paths_put(p, identity, mode);
 }
 
 int state_paths_decode(struct state_paths *p, const char *text, size_t len)

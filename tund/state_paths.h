@@ -26,6 +26,8 @@ uint8_t state_paths_find(const struct state_paths *p, const uint8_t identity[32]
 /* False: the table is full. TN_MODE_AUTO takes the row away. */
 bool state_paths_put(struct state_paths *p, const uint8_t identity[32], uint8_t mode);
 
+/* "auto", "direct", "relay"; false: none of these. */
+bool state_paths_parse_mode(const char *text, uint8_t *mode);
 /* -EBADMSG, *p untouched: not such a file. */
 TN_MUST_CHECK int state_paths_decode(struct state_paths *p, const char *text, size_t len);
 

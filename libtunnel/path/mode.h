@@ -2,7 +2,6 @@
 #ifndef TN_PATH_MODE_H
 #define TN_PATH_MODE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* From this end: the peer chooses for itself. */
@@ -14,6 +13,5 @@ enum tn_path_mode {
 };
 
 const char *tn_mode_name(uint8_t mode); /* "auto", "direct", "relay"; never NULL */
-bool tn_mode_parse(const char *text, uint8_t *mode); /* false: none of these */
 
 #endif
