@@ -37,7 +37,8 @@ TN_MUST_CHECK int tn_invite_encode(const struct tn_invite *i, char *out, size_t 
  *   TN_EDENIED  the check matches, but a field inside cannot be: another program made it
  *   TN_EAUTH    it was altered: the network's signature does not verify, or the seed is not that
  *               of the certified key
- * Where it fails, *i is as it was, or wiped. Whether it is expired or used is not asked here (tn_cert_is_expired, the coordinator). */
+ * Where it fails, *i is as it was, or wiped. Whether it is expired or used is not asked here
+ * (tn_cert_is_expired, the coordinator). */
 TN_MUST_CHECK int tn_invite_decode(struct tn_invite *i, const char *text, size_t len);
 
 void tn_invite_wipe(struct tn_invite *i);

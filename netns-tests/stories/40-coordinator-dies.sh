@@ -44,6 +44,7 @@ assert_soon "s answers a again" 10 overlay_ping a s
 assert "through the relay" overlay_is a s relay
 assert_eq "the network is what it was" "$(overlay_coord_status .store.members)" 3
 lab_stop pings INT || :
+assert_match "the pings were counted" "$(<"$LAB_DIR/log/pings.log")" "[1-9][0-9]* packets transmitted, [1-9][0-9]* received"
 # the last one may have been under way at the end
 lost=$(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 - \2/p' "$LAB_DIR/log/pings.log")
 assert_le "a and b lost no ping in all that time: $lost" $((lost)) 1

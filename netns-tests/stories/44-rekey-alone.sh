@@ -32,6 +32,7 @@ assert_soon "the keys grow old" 125 is_old
 assert_soon "and new ones are made" 40 is_young
 assert "the path is direct still" overlay_is a b direct
 lab_stop pings INT || :
+assert_match "the pings were counted" "$(<"$LAB_DIR/log/pings.log")" "[1-9][0-9]* packets transmitted, [1-9][0-9]* received"
 # the last one may have been under way at the end
 lost=$(sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 - \2/p' "$LAB_DIR/log/pings.log")
 assert_le "a and b lost no ping in all that time: $lost" $((lost)) 1
