@@ -8,11 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void explain_count(struct explain_tally *t, uint8_t verdict, bool lossy)
+void explain_count(struct explain_tally *t, uint8_t verdict, uint8_t left)
 {
     t->count++;
-    t->lossy += lossy;
-    if (lossy)
+    t->lossy += left == TN_CAND_LOSSY;
+    t->slow += left == TN_CAND_SLOW;
+    if (left)
         return;
     t->checked += verdict == TN_CAND_CHECKED;
     t->small += verdict == TN_CAND_ANSWERED_SMALL;
@@ -92,6 +93,8 @@ static const char *obstacle(const struct explain_facts *f)
         return "no candidates of it are known: nothing was sent to it since this daemon runs";
     if (t->lossy && !t->checked)
         return "the direct way loses many packets, and the relay does not";
+    if (t->slow && !t->checked)
+        return "the direct way takes much longer than the relay does";
     if (t->trying)
         return "candidates are still being tried";
     if (t->checked)
@@ -118,7 +121,7 @@ static void reason_of_relay(const struct explain_facts *f, char out[EXPLAIN_LEN]
     else if (f->mode == TN_MODE_RELAY)
         snprintf(out, EXPLAIN_LEN, "through the relay, because it was told so: `tundctl path %s auto` undoes it", f->name);
     else if (f->tally.silent && !f->tally.trying && !f->tally.small && !f->tally.checked &&
-             !f->tally.lossy && explain_search(f, search))
+             !f->tally.lossy && !f->tally.slow && explain_search(f, search))
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s: %s", explain_pair(f), search);
     else
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s", obstacle(f));

@@ -13,7 +13,7 @@
 
 /* Candidates by what became of them. */
 struct explain_tally {
-    unsigned count, checked, small, trying, silent, lossy;
+    unsigned count, checked, small, trying, silent, lossy, slow;
 };
 
 struct explain_facts {
@@ -30,8 +30,8 @@ struct explain_facts {
     const char *lying;  /* a mapping of our gateway's that does not forward; NULL: none */
 };
 
-/* enum tn_cand_verdict; one that loses too much to be used counts as that alone. */
-void explain_count(struct explain_tally *t, uint8_t verdict, bool lossy);
+/* enum tn_cand_verdict; one that was left for the relay counts as that alone. */
+void explain_count(struct explain_tally *t, uint8_t verdict, uint8_t left);
 
 #define EXPLAIN_LEN 400
 #define EXPLAIN_SEARCH_LEN 180

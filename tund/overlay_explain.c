@@ -8,11 +8,12 @@
 #include "explain.h"
 #include "libtunnel/base/ct.h"
 #include "libtunnel/path/portsearch.h"
+#include "libtunnel/path/score.h"
 #include "log.h"
 
 #define CANDIDATE_LEN 200
 
-static const char *verdict_sentence(uint8_t verdict)
+static const char *verdict_sentence(const struct tn_cand *c)
 {
     static const char *const text[] = {
         [TN_CAND_NEW] = "nothing was sent there yet",
@@ -24,7 +25,11 @@ static const char *verdict_sentence(uint8_t verdict)
         [TN_CAND_LOST] = "worked, and stopped answering",
     };
 
-    return verdict < sizeof(text) / sizeof(text[0]) ? text[verdict] : "unknown";
+    if (c->left == TN_CAND_LOSSY)
+        return "works, but loses so many packets that the relay is better";
+    if (c->left == TN_CAND_SLOW)
+        return "works, but takes so long that the relay is better";
+    return c->verdict < sizeof(text) / sizeof(text[0]) ? text[c->verdict] : "unknown";
 }
 
 static void say_tried(const struct tn_cand *c, struct tn_now now, char out[CANDIDATE_LEN])
@@ -54,20 +59,27 @@ static void say_came_back(const struct tn_cand *c, struct tn_now now, char out[C
                  (double)(now.us - c->last_in_us) / 1e6, (double)c->rtt_us / 1000.0, (unsigned)c->mtu);
 }
 
+/* Of PINGs with their answers; null before there is enough to go by. */
+static json_t *loss_json(const struct tn_cand *c)
+{
+    return c->loss_samples >= TN_SCORE_SAMPLES ? json_real(c->loss_64k / 65536.0) : json_null();
+}
+
 static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_now now)
 {
     char tried[CANDIDATE_LEN], came_back[CANDIDATE_LEN];
     json_t *next = json_null();
+    uint32_t score_us = tn_score_us(c);
 
     say_tried(c, now, tried);
     say_came_back(c, now, came_back);
     if (c->next_try_us != TN_NEVER && c->next_try_us)
         next = json_real(c->next_try_us > now.us ? (double)(c->next_try_us - now.us) / 1e6 : 0.0);
-    return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+    return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
                      "address", overlay_endpoint_json(&c->addr),
                      "origin", tn_cand_origin_name(c->origin),
                      "verdict", tn_cand_verdict_name(c->verdict),
-                     "why", verdict_sentence(c->verdict),
+                     "why", verdict_sentence(c),
                      "tried", tried,
                      "came_back", came_back,
                      "in_use", in_use,
@@ -76,6 +88,9 @@ static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_no
                      "out_bytes", (json_int_t)c->out_bytes,
                      "in_bytes", (json_int_t)c->in_bytes,
                      "rtt_ms", overlay_ms_json(c->rtt_us),
+                     "loss", loss_json(c),
+                     "cost_ms", json_real(c->cost_us / 1e3),
+                     "score_ms", score_us == UINT32_MAX ? json_null() : json_real(score_us / 1e3),
                      "last_out_s", overlay_age_json(c->last_out_us, now.us),
                      "last_in_s", overlay_age_json(c->last_in_us, now.us),
                      "mtu", c->mtu ? json_integer(c->mtu) : json_null(),
@@ -130,7 +145,7 @@ static json_t *candidates_json(const struct overlay *o, uint32_t peer, const str
     for (uint32_t i = 0; tn_node_peer_candidate(o->t->node, peer, i, &c); i++) {
         bool in_use = info->path == TN_PATH_DIRECT && tn_addr_equal(&c.addr, &info->endpoint);
 
-        explain_count(tally, c.verdict, c.lossy);
+        explain_count(tally, c.verdict, c.left);
         json_array_append_new(list, candidate_json(&c, in_use, now));
     }
     return list;

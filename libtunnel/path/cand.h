@@ -25,13 +25,23 @@ enum tn_cand_verdict {
     TN_CAND_LOST,           /* was checked, then stopped answering */
 };
 
+/* Why a way that works was left for one with a better score; it is used again when that is over. */
+enum tn_cand_left {
+    TN_CAND_KEPT,
+    TN_CAND_LOSSY, /* it loses too much */
+    TN_CAND_SLOW,  /* its round trip is too long */
+};
+
 struct tn_cand {
     struct tn_addr addr;
     uint8_t origin;           /* enum tn_cand_origin */
     uint8_t verdict;          /* enum tn_cand_verdict */
     uint8_t silent_rounds;    /* rounds in a row without any answer */
-    bool lossy;               /* loses too much beside the relay: not used before it is clean again */
+    uint8_t left;             /* enum tn_cand_left */
+    uint8_t loss_samples;     /* that loss_64k rests on; stays at 255 */
+    uint16_t loss_64k;        /* of small PINGs and their answers, smoothed; in 65536ths */
     uint32_t rtt_us;          /* smoothed; 0 unknown */
+    uint32_t cost_us;         /* its price: score.h */
     uint64_t out_packets;     /* probes, punches and data */
     uint64_t in_packets;      /* authentic ones only */
     uint64_t out_bytes;       /* sealed packets: inner bytes; punches: 4 each */

@@ -58,6 +58,7 @@ void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const 
     if (p->cfg.idle_beat_us > TN_BEAT_IDLE_MAX_US)
         p->cfg.idle_beat_us = TN_BEAT_IDLE_MAX_US;
     tn_probe_init(&p->relay, now);
+    p->relay.c.cost_us = TN_COST_RELAY;
     p->best = -1;
     p->spare = -1;
     p->connect_us = p->flow.due_us = TN_NEVER;

@@ -99,9 +99,7 @@ struct tn_probe {
     uint8_t full_count;    /* full-size PINGs since the last that was answered, or since the round began */
     uint8_t missed;        /* PINGs in a row that were not answered in time */
     uint8_t lost_tries;    /* probes since it was lost */
-    uint16_t loss_64k;     /* of small PINGs, smoothed; in 65536ths */
-    uint16_t loss_before;  /* the same before the last PING was missed, and those before it in a row */
-    uint8_t loss_samples;  /* that it rests on; stays at 255 */
+    uint16_t loss_before;  /* c.loss_64k before the last PING was missed, and those before it in a row */
     uint8_t flaps;         /* times in a row that it was lost soon after it had been chosen */
     bool used, heard, punch_due, punch_low, small_due, full_due;
 };
@@ -120,6 +118,7 @@ struct tn_paths {
     int spare; /* index of the one in use before it was lost, -1: none */
     bool relay_up, relay_suspect, session_up, connect_forced;
     uint8_t mode; /* enum tn_path_mode */
+    uint8_t compared; /* answers of the relay since the path in use is compared with it; stays at 255 */
     uint8_t connect_tries;
     uint64_t connect_us;      /* when CONNECT is next wanted; TN_NEVER */
     uint64_t connect_gate_us; /* not before that */

@@ -1,13 +1,14 @@
 /* Which way data takes, and when the coordinator is asked for help.
  *
- * Any checked direct path is better than the relay; among checked ones the lowest
- * round-trip time wins, and a private address before a public one of much the same
- * time: members of one LAN use it, also where their router would turn their packets
- * around. A change between two that work needs a gain of 2 ms or a tenth, whichever is
- * more, measured just now on both.
+ * The lowest score wins: round-trip time, loss, and what the way costs (score.h). So members of one LAN
+ * use a private address, also where their router would turn their packets around, and the relay is used
+ * only where a direct path is worse by far. A change between two that work needs a gain of 2 ms or a
+ * tenth, whichever is more, measured just now on both.
  *
- * One that loses much (a quarter, and four times what the relay loses) is left for the relay, which
- * TCP would notice as a stream at a tenth of its speed, until it has been clean for some time.
+ * The relay is not measured much while a direct path is in use. Where it might be better, by what is
+ * known, both are asked four times a second, until they are *compared*: the relay's own time grows as well
+ * where it is only our link that is full. A path that was left for the relay, for its loss or for its
+ * time, is asked each second, and taken again when it has been clean for some time, or is quicker.
  *
  * The path in use (`best`) stays in use while it is idle, but a *stale* one (nothing
  * authentic for 4 s) is not believed: data takes the relay for the one round trip
@@ -29,19 +30,9 @@ bool tn_paths_is_active(const struct tn_paths *p, const struct tn_now *now)
     return p->data_us && now->us - p->data_us < TN_ACTIVE_US;
 }
 
-/* What a candidate is compared by. A router that turns packets around is as near as the LAN by its
- * round-trip time; but it is in the way, and has mappings to forget. */
-static uint32_t cost_us(const struct tn_cand *c)
+static bool is_better(const struct tn_probe *pr, const struct tn_probe *than)
 {
-    return c->rtt_us + (tn_addr_is_private(&c->addr) ? 0 : (uint32_t)TN_MS(3));
-}
-
-static bool is_better(const struct tn_cand *c, const struct tn_cand *than)
-{
-    uint32_t gain_us = than->rtt_us / 10;
-
-    gain_us = gain_us > TN_MS(2) ? gain_us : (uint32_t)TN_MS(2);
-    return cost_us(c) + gain_us <= cost_us(than);
+    return tn_score_beats(tn_score_us(&pr->c), tn_score_us(&than->c));
 }
 
 /* Is there a relay to fall back to? */
@@ -53,7 +44,17 @@ static bool has_relay(const struct tn_paths *p)
 /* A path may be left for a relay of which little was known then. */
 static bool is_relay_as_lossy(const struct tn_paths *p, const struct tn_probe *pr)
 {
-    return p->relay.loss_samples >= TN_LOSS_SAMPLES / 2 && p->relay.loss_64k > pr->loss_64k / 2;
+    return p->relay.c.loss_samples >= TN_SCORE_SAMPLES / 2 && p->relay.c.loss_64k > pr->c.loss_64k / 2;
+}
+
+/* Is it, having been left for the relay, still worse? A suspect relay is no better than anything. */
+static bool is_left(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    if (pr->c.left == TN_CAND_KEPT || !has_relay(p))
+        return false;
+    if (pr->c.left == TN_CAND_LOSSY)
+        return !is_relay_as_lossy(p, pr);
+    return !p->relay_suspect && !is_better(pr, &p->relay);
 }
 
 /* May it be chosen at this moment? */
@@ -62,7 +63,7 @@ static bool is_eligible(const struct tn_paths *p, const struct tn_probe *pr,
 {
     if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0 || p->mode == TN_MODE_RELAY)
         return false;
-    if (pr->c.lossy && has_relay(p) && !is_relay_as_lossy(p, pr))
+    if (is_left(p, pr))
         return false;
     if (!pr->c.last_pong_us || now->us - pr->c.last_pong_us > TN_STALE_US)
         return false;
@@ -76,7 +77,7 @@ static int find_fastest(const struct tn_paths *p, const struct tn_now *now)
     for (int i = 0; i < TN_PATHS_CAND_MAX; i++) {
         if (!is_eligible(p, &p->cand[i], now))
             continue;
-        if (found < 0 || cost_us(&p->cand[i].c) < cost_us(&p->cand[found].c))
+        if (found < 0 || tn_score_us(&p->cand[i].c) < tn_score_us(&p->cand[found].c))
             found = i;
     }
     return found;
@@ -88,6 +89,8 @@ static void take_best(struct tn_paths *p, int i, const struct tn_now *now)
 
     p->best = i;
     p->spare = -1;
+    p->compared = 0;
+    pr->c.left = TN_CAND_KEPT;
     pr->chosen_us = now->us;
     pr->full_count = 0;
     p->connect_tries = 0;
@@ -132,22 +135,39 @@ static void set_state(struct tn_paths *p, const struct tn_now *now)
 bool tn_paths_relay_is_cleaner(const struct tn_paths *p, const struct tn_probe *pr)
 {
     return has_relay(p) && !p->relay_suspect && p->relay.missed == 0 &&
-           p->relay.loss_64k <= pr->loss_64k / 4 && p->relay.c.rtt_us <= TN_RTT_USABLE_MAX_US;
+           p->relay.c.loss_64k <= pr->c.loss_64k / 4 && p->relay.c.rtt_us <= TN_RTT_USABLE_MAX_US;
 }
 
+/* By what is known, which of the relay may be old. */
+bool tn_paths_may_relay_be_better(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    uint32_t relay_us = p->relay.c.rtt_us + p->relay.c.cost_us;
+
+    return has_relay(p) && (tn_probe_is_lossy(pr) || tn_score_beats(relay_us, tn_score_us(&pr->c)));
+}
+
+static bool is_slower_than_relay(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return tn_score_beats(tn_score_us(&p->relay.c), tn_score_clean_us(&pr->c));
+}
+
+/* Loss is seldom known well: the relay must lose a quarter of it at most, where that is what makes the difference. */
 static bool is_worse_than_relay(const struct tn_paths *p, const struct tn_probe *pr)
 {
-    return pr->loss_64k >= TN_LOSS_BAD && pr->loss_samples >= TN_LOSS_SAMPLES &&
-           p->relay.loss_samples >= TN_LOSS_SAMPLES && tn_paths_relay_is_cleaner(p, pr);
+    return has_relay(p) && !p->relay_suspect && p->relay.missed == 0 && p->compared >= TN_COMPARED &&
+           p->relay.c.loss_samples >= TN_SCORE_SAMPLES && pr->c.loss_samples >= TN_SCORE_SAMPLES &&
+           p->relay.c.rtt_us <= TN_RTT_USABLE_MAX_US && is_better(&p->relay, pr) &&
+           (is_slower_than_relay(p, pr) || tn_paths_relay_is_cleaner(p, pr));
 }
 
 /* It stays checked, and is asked each second whether it has become better. */
-static void leave_lossy(struct tn_paths *p, const struct tn_now *now)
+static void leave_for_relay(struct tn_paths *p, const struct tn_now *now)
 {
     struct tn_probe *pr = &p->cand[p->best];
 
-    pr->c.lossy = true;
+    pr->c.left = is_slower_than_relay(p, pr) ? TN_CAND_SLOW : TN_CAND_LOSSY;
     p->best = -1;
+    p->compared = 0;
     tn_probe_wake(p, pr, now);
 }
 
@@ -158,7 +178,7 @@ void tn_paths_choose(struct tn_paths *p, const struct tn_now *now)
     int i;
 
     if (p->best >= 0 && is_worse_than_relay(p, &p->cand[p->best]))
-        leave_lossy(p, now);
+        leave_for_relay(p, now);
     best = p->best >= 0 ? &p->cand[p->best] : NULL;
     i = find_fastest(p, now);
 
@@ -167,10 +187,10 @@ void tn_paths_choose(struct tn_paths *p, const struct tn_now *now)
         best = NULL;
     }
     if (i >= 0 && i != p->best) {
-        const struct tn_cand *c = &p->cand[i].c;
+        const struct tn_probe *pr = &p->cand[i];
 
-        if (!best || is_better(c, &best->c) ||
-            (best->missed > 0 && c->last_pong_us > best->c.last_pong_us))
+        if (!best || is_better(pr, best) ||
+            (best->missed > 0 && pr->c.last_pong_us > best->c.last_pong_us))
             take_best(p, i, now);
     }
     if (was_direct && p->best < 0)

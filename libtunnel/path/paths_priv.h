@@ -13,6 +13,7 @@
 
 #include "../base/deadline.h"
 #include "paths.h"
+#include "score.h"
 
 enum tn_probe_row {
     TN_ROW_PUNCH,  /* the next punch of a round */
@@ -55,15 +56,14 @@ enum tn_probe_row {
 #define TN_MISSES_LIVELY_MAX 5
 #define TN_LIVELY_US TN_MS(500)
 
-/* Loss, of PINGs and their answers together, smoothed over some 32: 5 % each way stays below by far. A path that
- * loses a quarter, and four times what the relay loses, is left, and so is one that breaks off after it has lost a
- * sixteenth; it is taken again when it loses less than that. */
+/* Loss, of PINGs and their answers together, smoothed over some 32. What it is worth: score.h, by which 5 % each way
+ * is no reason to leave a path. One that breaks off after it has lost a sixteenth is left for a relay that loses a
+ * quarter of that; it is taken again when it loses less than that. */
 #define TN_LOSS_SHIFT 5
 #define TN_LOSS_DOUBT 8192u /* an eighth: asked more often, and the relay too, to be surer */
-#define TN_LOSS_BAD 16384u
 #define TN_LOSS_CLEAN 4096u
-#define TN_LOSS_SAMPLES 32
-#define TN_BEAT_LOSSY_US TN_MS(250)
+#define TN_BEAT_COMPARE_US TN_MS(250)
+#define TN_COMPARED 16 /* answers of the relay, while both are asked that often */
 
 /* A peer that pays for each byte is asked only when data has had no answer for so long, twice at most. */
 #define TN_METERED_SILENCE_US TN_S(3)
@@ -162,6 +162,8 @@ void tn_paths_renew_next(struct tn_paths *p);
 /* choose */
 bool tn_paths_is_active(const struct tn_paths *p, const struct tn_now *now);
 void tn_paths_choose(struct tn_paths *p, const struct tn_now *now);
+/* Might it? Then both are asked, to be sure. */
+bool tn_paths_may_relay_be_better(const struct tn_paths *p, const struct tn_probe *pr);
 /* Does the relay lose no more than a quarter of what this way does? */
 bool tn_paths_relay_is_cleaner(const struct tn_paths *p, const struct tn_probe *pr);
 void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now *now);

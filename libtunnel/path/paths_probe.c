@@ -13,8 +13,8 @@
  * before it is chosen (2, 4 .. 32 s), so that a flapping link does not drag traffic
  * along with it.
  *
- * How much a way loses is told by its small PINGs. Where the path in use loses more than
- * an eighth, it and the relay are asked four times a second, until it is clear which is better.
+ * How much a way loses is told by its small PINGs. Where the relay may be better than the path in use, both are
+ * asked four times a second, until it is clear which is.
  *
  * A path in use is tried in full size again each minute, and with long data more often: paths_size.c. */
 #include "linkmsg.h"
@@ -54,24 +54,24 @@ static uint64_t answer_wait_us(const struct tn_paths *p, const struct tn_probe *
 
 bool tn_probe_is_lossy(const struct tn_probe *pr)
 {
-    return pr->loss_64k >= TN_LOSS_DOUBT && pr->loss_samples >= TN_LOSS_SAMPLES / 2;
+    return pr->c.loss_64k >= TN_LOSS_DOUBT && pr->c.loss_samples >= TN_SCORE_SAMPLES / 2;
 }
 
 static void note_loss(struct tn_probe *pr, bool is_lost)
 {
     int32_t sample = is_lost ? 65535 : 0;
 
-    pr->loss_64k = (uint16_t)(pr->loss_64k + (sample - (int32_t)pr->loss_64k) / (1 << TN_LOSS_SHIFT));
-    if (pr->loss_samples < UINT8_MAX)
-        pr->loss_samples++;
-    if (pr->c.lossy && pr->loss_64k < TN_LOSS_CLEAN)
-        pr->c.lossy = false;
+    pr->c.loss_64k = (uint16_t)(pr->c.loss_64k + (sample - (int32_t)pr->c.loss_64k) / (1 << TN_LOSS_SHIFT));
+    if (pr->c.loss_samples < UINT8_MAX)
+        pr->c.loss_samples++;
+    if (pr->c.left == TN_CAND_LOSSY && pr->c.loss_64k < TN_LOSS_CLEAN)
+        pr->c.left = TN_CAND_KEPT;
 }
 
-/* Is the direct path in use, or one that was left for its loss, to be compared with the relay? */
+/* Is the direct path in use to be compared with the relay? */
 static bool is_compared(const struct tn_paths *p)
 {
-    return p->best >= 0 && tn_probe_is_lossy(&p->cand[p->best]);
+    return p->best >= 0 && tn_paths_may_relay_be_better(p, &p->cand[p->best]);
 }
 
 /* How long after a PING the next heartbeat is due; 0: none. */
@@ -84,13 +84,13 @@ static uint64_t beat_us(const struct tn_paths *p, const struct tn_probe *pr,
     if (p->cfg.relay_only)
         return 0;
     if (active && p->relay_up && is_compared(p) && (tn_paths_is_relay(p, pr) || tn_paths_is_best(p, pr)))
-        return TN_BEAT_LOSSY_US;
+        return TN_BEAT_COMPARE_US;
     if (tn_paths_is_relay(p, pr))
         return active && p->relay_up && p->best < 0 ? TN_BEAT_ACTIVE_US : 0;
     if (tn_paths_is_best(p, pr))
         return active ? TN_BEAT_ACTIVE_US : p->cfg.idle_beat_us;
     if (pr->c.verdict == TN_CAND_CHECKED)
-        return !active ? 0 : now->us < pr->hold_us || pr->c.lossy ? TN_BEAT_ACTIVE_US : TN_BEAT_OTHER_US;
+        return !active ? 0 : now->us < pr->hold_us || pr->c.left ? TN_BEAT_ACTIVE_US : TN_BEAT_OTHER_US;
     if (pr->c.verdict != TN_CAND_LOST || !tn_probe_is_full_ok(pr, now))
         return 0;
     lost_us = pr->lost_tries < 7 ? TN_RETRY_US << pr->lost_tries : TN_LOST_TRY_MAX_US;
@@ -210,6 +210,17 @@ void tn_probe_judge(struct tn_paths *p, struct tn_probe *pr, const struct tn_now
         tn_round_ping(pr, now);
 }
 
+/* The relay's time may be old: only answers that come while the path in use is asked as often count. */
+static void compare(struct tn_paths *p, const struct tn_probe *pr, const struct tn_now *now)
+{
+    if (!is_compared(p))
+        p->compared = 0;
+    else if (!tn_paths_is_relay(p, pr))
+        tn_probe_wake(p, &p->relay, now);
+    else if (p->compared < UINT8_MAX)
+        p->compared++;
+}
+
 bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, uint16_t size,
                    const struct tn_now *now)
 {
@@ -235,6 +246,7 @@ bool tn_probe_pong(struct tn_paths *p, struct tn_probe *pr, uint64_t txid, uint1
     if (full)
         tn_size_answered(p, pr, size, now);
     tn_probe_judge(p, pr, now);
+    compare(p, pr, now);
     if (pr->row[TN_ROW_BEAT] == TN_NEVER)
         arm_beat(p, pr, now);
     return true;
@@ -311,12 +323,12 @@ static void ask_others(struct tn_paths *p, const struct tn_probe *not_this,
  * a part. One that did has lost some more: it is left for that, and not taken again as soon as a PING comes through. */
 static void judge_misses(const struct tn_paths *p, struct tn_probe *pr)
 {
-    if (pr->c.lossy || pr->missed == 0)
+    if (pr->c.left || pr->missed == 0)
         return;
     if (pr->loss_before >= TN_LOSS_CLEAN && tn_paths_relay_is_cleaner(p, pr))
-        pr->c.lossy = true;
+        pr->c.left = TN_CAND_LOSSY;
     else
-        pr->loss_64k = pr->loss_before;
+        pr->c.loss_64k = pr->loss_before;
 }
 
 void tn_probe_lose(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
@@ -350,7 +362,7 @@ static void miss(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *n
     if (pr->missed < UINT8_MAX)
         pr->missed++;
     if (pr->missed == 1)
-        pr->loss_before = pr->loss_64k;
+        pr->loss_before = pr->c.loss_64k;
     if (pr->fresh_us && now->us - pr->fresh_us < TN_STALE_US) /* else it is dead, or a NAT has forgotten it */
         note_loss(pr, true);
     if (is_compared(p))

@@ -106,6 +106,7 @@ static struct tn_probe *take_place(struct tn_paths *p, const struct tn_addr *add
     tn_probe_init(pr, now);
     pr->c.addr = *addr;
     pr->c.origin = origin;
+    pr->c.cost_us = tn_score_cost_us(addr);
     return pr;
 }
 

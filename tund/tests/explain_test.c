@@ -19,7 +19,7 @@ static struct explain_facts facts(enum tn_path_kind path, const struct tn_nat *o
 
     f.own = *own;
     f.peer = *peer;
-    explain_count(&f.tally, TN_CAND_SILENT, false);
+    explain_count(&f.tally, TN_CAND_SILENT, TN_CAND_KEPT);
     return f;
 }
 
@@ -57,7 +57,7 @@ static void a_direct_path_needs_no_advice(void **state)
     struct explain_facts f = facts(TN_PATH_DIRECT, &easy, &easy);
 
     (void)state;
-    explain_count(&f.tally, TN_CAND_CHECKED, false);
+    explain_count(&f.tally, TN_CAND_CHECKED, TN_CAND_KEPT);
     assert_reason(&f, "direct, because");
     assert_reason(&f, "best of 1");
     assert_true(is_silent(&f));
@@ -65,21 +65,30 @@ static void a_direct_path_needs_no_advice(void **state)
     assert_true(is_silent(&f));
 }
 
+static void a_direct_path_that_is_slow_is_the_reason_for_the_relay(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
+
+    (void)state;
+    explain_count(&f.tally, TN_CAND_CHECKED, TN_CAND_SLOW);
+    assert_reason(&f, "through the relay, because the direct way takes much longer than the relay does");
+}
+
 static void a_direct_path_that_loses_much_is_the_reason_for_the_relay_unless_another_works(void **state)
 {
     struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
 
     (void)state;
-    explain_count(&f.tally, TN_CAND_CHECKED, true);
+    explain_count(&f.tally, TN_CAND_CHECKED, TN_CAND_LOSSY);
     assert_reason(&f, "through the relay, because the direct way loses many packets");
-    explain_count(&f.tally, TN_CAND_PUNCHING, false); /* another is tried meanwhile */
+    explain_count(&f.tally, TN_CAND_PUNCHING, TN_CAND_KEPT); /* another is tried meanwhile */
     assert_reason(&f, "the direct way loses many packets");
-    explain_count(&f.tally, TN_CAND_CHECKED, false);
+    explain_count(&f.tally, TN_CAND_CHECKED, TN_CAND_KEPT);
     assert_reason(&f, "candidates are still being tried");
     f = facts(TN_PATH_RELAY, &easy, &easy);
-    explain_count(&f.tally, TN_CAND_LOST, true); /* it breaks off now and then */
+    explain_count(&f.tally, TN_CAND_LOST, TN_CAND_LOSSY); /* it breaks off now and then */
     assert_reason(&f, "the direct way loses many packets");
-    explain_count(&f.tally, TN_CAND_CHECKED, false);
+    explain_count(&f.tally, TN_CAND_CHECKED, TN_CAND_KEPT);
     assert_reason(&f, "a candidate works");
 }
 
@@ -149,7 +158,7 @@ static void a_pair_that_could_be_punched_points_at_a_firewall(void **state)
     (void)state;
     assert_reason(&f, "no candidate answers");
     assert_true(advises(&f, "a firewall is in the way"));
-    explain_count(&f.tally, TN_CAND_PUNCHING, false); /* not before all has been tried */
+    explain_count(&f.tally, TN_CAND_PUNCHING, TN_CAND_KEPT); /* not before all has been tried */
     assert_reason(&f, "still being tried");
     assert_false(advises(&f, "a firewall is in the way"));
 }
@@ -159,7 +168,7 @@ static void small_packets_only_is_an_mtu(void **state)
     struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
 
     (void)state;
-    explain_count(&f.tally, TN_CAND_ANSWERED_SMALL, false);
+    explain_count(&f.tally, TN_CAND_ANSWERED_SMALL, TN_CAND_KEPT);
     assert_reason(&f, "smaller MTU");
     assert_true(advises(&f, "repair the link"));
 }
@@ -259,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_direct_path_needs_no_advice),
+        cmocka_unit_test(a_direct_path_that_is_slow_is_the_reason_for_the_relay),
         cmocka_unit_test(a_direct_path_that_loses_much_is_the_reason_for_the_relay_unless_another_works),
         cmocka_unit_test(two_hard_nats_stay_on_the_relay_and_it_says_why_and_what_helps),
         cmocka_unit_test(a_hard_one_and_a_strict_one_need_a_mapped_port),
