@@ -200,7 +200,7 @@ void tn_reach_result(struct tn_node *n, const struct tn_coord_event *e, struct t
 bool tn_reach_dialled(struct tn_node *n, const uint8_t *data, size_t len, struct tn_now now);
 
 /* node_nat.c */
-void tn_nat_on_session(struct tn_node *n, uint32_t peer); /* a new session with a member: it is to be told */
+void tn_nat_on_session(struct tn_node *n, uint32_t peer, struct tn_now now); /* a new one: the member is to be told */
 void tn_nat_on_told(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m, struct tn_now now);
 bool tn_nat_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
 /* node_path.c: seals and counts a link message of our own for one way. */

@@ -21,15 +21,26 @@ static void want(struct tn_node *n, uint32_t peer)
         tn_sched_want(n, peer, TN_WANTS_NAT);
 }
 
-void tn_nat_on_session(struct tn_node *n, uint32_t peer)
+/* A path to or from a metered link is kept open by data alone. */
+static void settle_beat(const struct tn_node *n, uint32_t peer, struct tn_now now)
+{
+    const struct tn_peer *p = &n->mem.peers[peer];
+
+    if (p->is_member)
+        tn_paths_set_idle_beat(p->paths, n->nat.reserved || p->nat.reserved ? UINT64_MAX : 0, &now);
+}
+
+void tn_nat_on_session(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     n->mem.peers[peer].nat_told = false;
+    settle_beat(n, peer, now);
     want(n, peer);
 }
 
 void tn_nat_on_told(struct tn_node *n, uint32_t peer, const struct tn_link_msg *m, struct tn_now now)
 {
     n->mem.peers[peer].nat = m->nat;
+    settle_beat(n, peer, now);
     want(n, peer);
     if (m->search)
         tn_search_serve(n, peer, m->port, now);
@@ -59,6 +70,8 @@ void tn_node_set_nat(struct tn_node *n, const struct tn_nat *nat, struct tn_now 
     for (uint32_t i = 0; i < n->mem.peer_cap; i++) {
         struct tn_peer *p = tn_peer_at(n, i);
 
+        if (p)
+            settle_beat(n, i, now);
         if (!p || !p->is_member || !tn_keys_for_sending(&p->keys, now.us))
             continue;
         p->nat_told = false;

@@ -40,7 +40,7 @@ bool tn_reach_dialled(struct tn_node *n, const uint8_t *data, size_t len, struct
     return false; /* none was asked for */
 }
 
-void tn_nat_on_session(struct tn_node *n, uint32_t peer)
+void tn_nat_on_session(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
 }
 

@@ -29,7 +29,7 @@ static void session_ready(struct tn_node *n, uint32_t peer, struct tn_now now)
     n->counters.handshakes++;
     tn_timers_handshake_complete(&p->timers);
     tn_path_on_session(n, peer, true, now);
-    tn_nat_on_session(n, peer);
+    tn_nat_on_session(n, peer, now);
     tn_report_on_session(n, peer, now);
     tn_event_push(n, &(struct tn_event){.kind = TN_EV_SESSION, .peer = peer});
     if (p->ping.unsent)

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "metered.h"
+
 #define PEERS_DEFAULT 256
 #define PEERS_MAX 65536
 #define THREADS_MAX 7
@@ -30,9 +32,10 @@ const char options_help[] =
     "      --port UDPPORT   UDP port to listen on (0, the default: any that is free)\n"
     "      --mtu N          MTU of the interface (default 1420; 1400 with --state)\n"
     "      --peers N        room for N peers (default 256)\n"
-    "      --metered        the link is paid for by the byte: search for no ports\n"
+    "      --metered[=IF,IF..]  links that are paid for by the byte: all, or those named; none: no\n"
+    "                       link (default: cellular modems)\n"
     "      --search-budget BYTES  for the port of a peer behind a symmetric NAT (default: 20000;\n"
-    "                       0 with --metered)\n"
+    "                       0 on a metered link)\n"
     "      --threads N      threads that seal and open beside the main one (default: what helps)\n"
     "      --tls-port N     the coordinator's TCP port, used where UDP is blocked (default 443;\n"
     "                       0: never)\n"
@@ -72,7 +75,7 @@ static const struct option long_options[] = {
     {"proxy-auth", required_argument, NULL, OPT_PROXY_AUTH},
     {"portmap", required_argument, NULL, OPT_PORTMAP},
     {"no-lan", no_argument, NULL, OPT_NO_LAN},
-    {"metered", no_argument, NULL, OPT_METERED},
+    {"metered", optional_argument, NULL, OPT_METERED},
     {"search-budget", required_argument, NULL, OPT_SEARCH},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -140,7 +143,9 @@ static enum options_result take_budget(struct parse *p, int opt, const char *arg
     uint32_t v;
 
     if (opt == OPT_METERED) {
-        p->out->metered = true;
+        if (arg && !metered_is_value(arg))
+            return bad(p, "--metered= wants names of interfaces with commas between, or none");
+        p->out->metered = arg ? arg : "";
         return OPTIONS_RUN;
     }
     if (!number(arg, 0, SEARCH_BUDGET_MAX, &v))
@@ -277,7 +282,7 @@ enum options_result options_parse(int argc, char **argv, struct tund_options *ou
     if (out->portmap_given && !out->state_dir)
         return bad(&p, "--portmap is for overlay nodes: it goes with --state");
     if (!out->budget_given)
-        out->search_budget = out->metered ? 0 : SEARCH_BUDGET_DEFAULT;
+        out->search_budget = SEARCH_BUDGET_DEFAULT;
     if (optind == argc)
         return bad(&p, "which interface? for example: tund wg0 (see tund --help)");
     if (optind + 1 < argc)

@@ -31,7 +31,7 @@ struct tund_options {
     const char *proxy_auth; /* file with its USER:PASSWORD, or NULL */
     bool proxy_is_environments; /* the user may not even know of it */
     bool lan;              /* look for members on the LAN while the coordinator is away */
-    bool metered;          /* the link is paid for by the byte */
+    const char *metered;   /* which links are paid for by the byte, as metered_link takes it */
     bool budget_given;
     uint32_t search_budget; /* bytes of one search for a port; 0: none is made */
     enum log_level log_level;

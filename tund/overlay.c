@@ -108,7 +108,6 @@ static int start(void *ctx, struct tund *t)
     o->timers_open = true;
     o->save_timer.data = o;
     o->resolve_timer.data = o;
-    tn_node_set_search(t->node, t->opt.search_budget);
     err = overlay_life_open(o);
     if (err)
         return tund_fail(t, err, "no timers: %s", strerror(-err));
@@ -124,6 +123,7 @@ static int start(void *ctx, struct tund *t)
     overlay_portmap_start(o);
     overlay_lan_begin(o);
     tn_node_set_lan(t->node, t->opt.lan, tund_now());
+    overlay_metered_check(o);
     overlay_coord_begin(o);
     err = overlay_ctl_open(o, &why);
     if (err)
@@ -279,6 +279,7 @@ static void on_network_change(void *ctx)
     overlay_set_candidates(o);
     overlay_portmap_network_changed(o);
     overlay_resolve(o);
+    overlay_metered_check(o);
     overlay_search_stop(o);
     udp_drop_detours(&o->t->udp);
     overlay_nat_begin(o);

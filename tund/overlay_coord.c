@@ -79,6 +79,7 @@ static void use(struct overlay *o, const struct tn_addr *v4, const struct tn_add
               tn_addr_is_zero(v4) ? "-" : addr_text(v4, text[0]),
               tn_addr_is_zero(v6) ? "-" : addr_text(v6, text[1]));
     tn_node_set_coordinator(o->t->node, &o->coordinator, tund_now());
+    overlay_metered_check(o);
     overlay_stream_on_change(o);
     if (o->coord_state == COORD_RESOLVING || o->coord_state == COORD_UNRESOLVED)
         overlay_coord_changed(o, COORD_CONNECTING);

@@ -103,14 +103,15 @@ static json_t *nat_json(const struct tn_nat *nat)
 {
     if (nat->mapping == TN_NAT_UNKNOWN)
         return json_null();
-    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:b}",
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:b,s:b}",
                      "mapping", tn_nat_mapping_name(nat->mapping),
                      "filtering", tn_nat_filtering_name(nat->filtering),
                      "ports", tn_nat_ports_name(nat->ports),
                      "port_step", nat->step ? json_integer(nat->step) : json_null(),
                      "port_range", nat->last_port ? json_pack("[i,i]", (int)nat->first_port, (int)nat->last_port)
                                                   : json_null(),
-                     "open", nat->open);
+                     "open", nat->open,
+                     "metered", nat->reserved);
 }
 
 /* A mapping of our gateway's that dial-backs found closed. */
@@ -171,7 +172,7 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
     char why[EXPLAIN_LEN], lie[ADDR_TEXT_LEN];
     struct tn_peer_info info;
     struct explain_facts f = {.name = m->card.cert.name, .joined = o->coord_state == COORD_JOINED,
-                              .own = o->nat.own, .budget = o->t->opt.search_budget};
+                              .own = o->nat.own, .budget = o->metered.budget};
     json_t *list;
 
     if (!tn_node_peer_info(o->t->node, peer, &info))

@@ -15,6 +15,7 @@
  *   overlay_path.c    which ways the user allows to a member
  *   overlay_nat.c     what the NAT in front of us does
  *   overlay_life.c    how long it keeps a mapping
+ *   overlay_metered.c what is left out where bytes are paid for
  *   overlay_search.c  the sockets of a search for a port
  */
 #ifndef TUND_OVERLAY_INSIDE_H
@@ -28,12 +29,13 @@
 #include "netcheck.h"
 #include "overlay.h"
 #include "overlay_disk.h"
+#include "overlay_life.h"
+#include "overlay_metered.h"
 #include "overlay_path.h"
 #include "overlay_ping.h"
 #include "prefix.h"
 #include "resolve.h"
 #include "state.h"
-#include "state_networks.h"
 #include "state_paths.h"
 #include "state_record.h"
 
@@ -59,28 +61,6 @@ struct overlay_nat {
 
 struct overlay_search; /* overlay_search.c */
 #define OVERLAY_SEARCHES 2
-
-struct overlay_life_socket { /* heap: outlives its handle's close */
-    struct overlay *overlay;
-    uv_poll_t poll;
-    int fd;
-};
-
-struct overlay_life {
-    struct state_networks networks;
-    struct tn_natlife life; /* of the network that we are in */
-    uint64_t key;           /* of that network; 0: none known */
-    uv_timer_t timer;
-    bool open;
-    uint8_t phase; /* private to overlay_life.c, as what follows */
-    uint8_t tries;
-    uint32_t trial_s;
-    struct overlay_life_socket *socket;
-    struct tn_addr mapped;
-    uint8_t txid[12];
-    uint64_t nonce;
-    bool dialled; /* the coordinator says that it has sent the knock */
-};
 
 /* What a connection of `tundctl portmap` waits for. */
 enum overlay_portmap_verb {
@@ -132,6 +112,7 @@ struct overlay {
 
     struct overlay_nat nat;
     struct overlay_life life;
+    struct overlay_metered metered;
     struct overlay_stream *stream; /* NULL: never TLS */
     struct overlay_lan_socket *lan[2]; /* IPv4, IPv6; NULL: not heard */
     struct overlay_portmap portmap;
@@ -237,13 +218,5 @@ void overlay_nat_verb(struct overlay *o, struct ctl_conn *c);
 void overlay_nat_on_close(struct overlay *o, const struct ctl_conn *c);
 void overlay_nat_tell(struct overlay *o); /* the node, after a check or a dial-back */
 void overlay_nat_stop(struct overlay *o); /* overlay_life_stop as well */
-
-/* ---- overlay_life.c ---- */
-
-TN_MUST_CHECK int overlay_life_open(struct overlay *o); /* 0 or a negative errno */
-void overlay_life_begin(struct overlay *o); /* after a check: goes on, or begins where the network is another */
-void overlay_life_on_event(struct overlay *o, const struct tn_event *ev);
-void overlay_life_stop(struct overlay *o);
-json_t *overlay_life_json(const struct overlay *o);
 
 #endif

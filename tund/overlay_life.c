@@ -157,6 +157,7 @@ static void finish(struct overlay *o, bool alive)
     log_debug("a mapping of the NAT here %s %u s", alive ? "outlives" : "does not outlive",
               o->life.trial_s);
     store(o);
+    overlay_metered_on_life(o);
     if (!tn_natlife_next_s(&o->life.life))
         log_info("the NAT here keeps a mapping for %u s at least", o->life.life.alive_s);
     drop_socket(o);
@@ -247,6 +248,7 @@ void overlay_life_begin(struct overlay *o)
         return;
     o->life.key = key;
     o->life.life = state_networks_find(&o->life.networks, key);
+    overlay_metered_on_life(o);
     drop_socket(o);
     again_in(o, REST, PAUSE_MS);
 }

@@ -63,7 +63,7 @@ void overlay_nat_tell(struct overlay *o)
     o->nat.own = o->nat.result.family[0].check.nat;
     o->nat.own.filtering = filtering[0];
     o->nat.own.open = is_open(o);
-    o->nat.own.reserved = !o->t->opt.search_budget;
+    o->nat.own.reserved = !o->metered.budget;
     tn_node_set_nat(o->t->node, &o->nat.own, tund_now());
     tund_pump(o->t);
 }

@@ -80,7 +80,7 @@ static json_t *self_json(const struct overlay *o, const struct tn_coord_info *in
     char p4[PREFIX_TEXT_LEN], p6[PREFIX_TEXT_LEN], offloads[IO_DESCRIBE_LEN];
 
     io_describe(o->t->io, offloads, sizeof offloads);
-    return json_pack("{s:s,s:o,s:o,s:s,s:[s,s],s:s,s:i,s:i,s:s,s:o,s:o,s:s}",
+    return json_pack("{s:s,s:o,s:o,s:s,s:[s,s],s:s,s:i,s:i,s:s,s:o,s:o,s:o,s:s}",
                      "name", o->self.card.cert.name,
                      "id", id_json(o->id),
                      "addresses", addresses_json(&o->self.card),
@@ -92,6 +92,7 @@ static json_t *self_json(const struct overlay *o, const struct tn_coord_info *in
                      "offloads", offloads,
                      "observed", observed_json(info),
                      "reach", reach_json(o, tund_now().us),
+                     "metered", o->metered.ifname[0] ? json_string(o->metered.ifname) : json_null(),
                      "version", TUND_VERSION);
 }
 

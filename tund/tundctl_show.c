@@ -184,7 +184,7 @@ static void print_devices(const json_t *peers)
 static void print_self(const json_t *self)
 {
     const json_t *addresses = json_object_get(self, "addresses"), *address;
-    char name[80], network[80], ifname[32], id[32], offloads[80];
+    char name[80], network[80], ifname[32], id[32], offloads[80], metered[32];
     size_t i;
 
     printf("%s of network %s, interface %s, UDP port %d\n", show_text(self, "name", name, sizeof(name)),
@@ -196,6 +196,8 @@ static void print_self(const json_t *self)
         printf(" %s", json_string_value(address));
     printf("\n  node id    %s\n", show_text(self, "id", id, sizeof(id)));
     printf("  offloads   %s\n", show_text(self, "offloads", offloads, sizeof(offloads)));
+    if (json_is_string(json_object_get(self, "metered")))
+        printf("  metered    %s: bytes are spared\n", show_text(self, "metered", metered, sizeof(metered)));
 }
 
 /* What comes in unasked by each outside address, in words. */

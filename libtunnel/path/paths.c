@@ -47,16 +47,20 @@ void tn_paths_renew_next(struct tn_paths *p)
     p->next_us = us < next_us ? us : next_us;
 }
 
+static uint64_t idle_beat(uint64_t us)
+{
+    if (!us)
+        return TN_BEAT_IDLE_US;
+    return us < TN_BEAT_IDLE_MAX_US ? us : TN_BEAT_IDLE_MAX_US;
+}
+
 void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const struct tn_now *now)
 {
     memset(p, 0, sizeof *p);
     p->cfg = *cfg;
     if (p->cfg.mtu < TN_LINK_MIN_LEN)
         p->cfg.mtu = TN_LINK_MIN_LEN;
-    if (!p->cfg.idle_beat_us)
-        p->cfg.idle_beat_us = TN_BEAT_IDLE_US;
-    if (p->cfg.idle_beat_us > TN_BEAT_IDLE_MAX_US)
-        p->cfg.idle_beat_us = TN_BEAT_IDLE_MAX_US;
+    p->cfg.idle_beat_us = idle_beat(cfg->idle_beat_us);
     tn_probe_init(&p->relay, now);
     p->relay.c.cost_us = TN_COST_RELAY;
     p->best = -1;
@@ -64,6 +68,18 @@ void tn_paths_init(struct tn_paths *p, const struct tn_paths_config *cfg, const 
     p->connect_us = p->flow.due_us = TN_NEVER;
     p->round_tokens = TN_ROUND_TOKENS_MAX;
     p->round_refill_us = now->us;
+    tn_paths_renew_next(p);
+}
+
+void tn_paths_set_idle_beat(struct tn_paths *p, uint64_t idle_beat_us, const struct tn_now *now)
+{
+    uint64_t us = idle_beat(idle_beat_us);
+
+    if (p->cfg.idle_beat_us == us)
+        return;
+    p->cfg.idle_beat_us = us;
+    if (p->best >= 0 && p->session_up && !tn_paths_is_active(p, now))
+        p->cand[p->best].row[TN_ROW_BEAT] = now->us + us;
     tn_paths_renew_next(p);
 }
 

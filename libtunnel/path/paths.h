@@ -162,6 +162,8 @@ static inline bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via)
 {
     return via != TN_VIA_RELAY || tn_paths_mode(p) != TN_MODE_DIRECT;
 }
+/* Heartbeats of an idle direct path from now on; as in tn_paths_config. */
+void tn_paths_set_idle_beat(struct tn_paths *p, uint64_t idle_beat_us, const struct tn_now *now);
 /* Is there a WireGuard session? PINGs wait for one; punches do not. */
 void tn_paths_set_session(struct tn_paths *p, bool up, const struct tn_now *now);
 /* Merges candidates. Unprobeable addresses and those in `own` are kept as refused and never used. Of a full

@@ -53,14 +53,21 @@ static void a_name_alone_is_a_plain_interface_in_the_background(void **state)
     assert_int_equal(opt.log_level, LOG_LEVEL_INFO);
 }
 
-static void a_metered_link_searches_only_when_it_is_told_to(void **state)
+static void links_are_metered_as_they_are_named(void **state)
 {
     assert_int_equal(parse("tund0"), OPTIONS_RUN);
     assert_int_equal(opt.search_budget, 20000);
+    assert_null(opt.metered);
+    assert_false(opt.budget_given);
     assert_int_equal(parse("--metered tund0"), OPTIONS_RUN);
-    assert_int_equal(opt.search_budget, 0);
+    assert_string_equal(opt.metered, "");
+    assert_int_equal(parse("--metered=usb0,wlan0 tund0"), OPTIONS_RUN);
+    assert_string_equal(opt.metered, "usb0,wlan0");
+    assert_int_equal(parse("--metered=usb0, tund0"), OPTIONS_BAD);
+    assert_int_equal(parse("--metered= tund0"), OPTIONS_BAD);
     assert_int_equal(parse("--search-budget 70000 --metered tund0"), OPTIONS_RUN);
     assert_int_equal(opt.search_budget, 70000);
+    assert_true(opt.budget_given);
     assert_int_equal(parse("--search-budget 1000001 tund0"), OPTIONS_BAD);
     assert_int_equal(parse("--search-budget some tund0"), OPTIONS_BAD);
 }
@@ -170,7 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_name_alone_is_a_plain_interface_in_the_background, clean_environment),
-        cmocka_unit_test_setup(a_metered_link_searches_only_when_it_is_told_to, clean_environment),
+        cmocka_unit_test_setup(links_are_metered_as_they_are_named, clean_environment),
         cmocka_unit_test_setup(options_may_stand_before_and_after_the_name, clean_environment),
         cmocka_unit_test_setup(a_proxy_is_named_or_the_environments_or_none, clean_environment),
         cmocka_unit_test_setup(the_environment_counts_as_wireguard_go_has_it, clean_environment),

@@ -1,4 +1,4 @@
-/* A network that changes under a stream: NATs that give another port, at one end and at both. */
+/* A network that changes under a stream: NATs that give another port, at one end and at both; a link that is metered. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -80,10 +80,61 @@ static void a_stream_outlives_new_ports_at_both_ends_with_a_gap_of_half_a_second
         assert_in_range(gap_after_rebinding(seed, true), 1, TN_MS(500));
 }
 
+/* What `from` has sent on direct ways to `to`. */
+static uint64_t sent_direct(const struct net *n, int from, int to)
+{
+    uint32_t peer = sim_peer_slot(n->s, from, to);
+    uint64_t packets = 0;
+    struct tn_cand c;
+
+    for (uint32_t i = 0; tn_node_peer_candidate(n->s->node[from].node, peer, i, &c); i++)
+        packets += c.out_packets;
+    return packets;
+}
+
+static uint64_t sent_by_both(const struct net *n)
+{
+    return sent_direct(n, n->a, n->b) + sent_direct(n, n->b, n->a);
+}
+
+static void an_idle_path_to_a_metered_link_gets_no_heartbeat_from_either_end(void **state)
+{
+    struct tn_nat nat = {.mapping = TN_NAT_ENDPOINT, .filtering = TN_NAT_FILTER_PORT,
+                         .ports = TN_NAT_PORTS_PRESERVED};
+    struct net n = members(3);
+    uint64_t before;
+
+    (void)state;
+    stream(&n, TN_S(3));
+    assert_true(is_direct(&n));
+    sim_run(n.s, TN_S(60));
+    before = sent_by_both(&n);
+    sim_run(n.s, TN_S(300));
+    assert_true(sent_by_both(&n) >= before + 10); /* so it is counted */
+
+    nat.reserved = true;
+    tn_node_set_nat(n.s->node[n.a].node, &nat, n.s->w->now);
+    sim_run(n.s, TN_S(60)); /* the other end hears it */
+    before = sent_by_both(&n);
+    sim_run(n.s, TN_S(600));
+    assert_int_equal(sent_by_both(&n), before);
+    stream(&n, TN_S(3));
+    assert_true(is_direct(&n));
+
+    nat.reserved = false;
+    tn_node_set_nat(n.s->node[n.a].node, &nat, n.s->w->now);
+    sim_run(n.s, TN_S(60));
+    before = sent_by_both(&n);
+    sim_run(n.s, TN_S(300));
+    assert_true(sent_by_both(&n) >= before + 10);
+    sim_free(n.s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_outlives_a_new_port_at_one_end_with_a_gap_of_half_a_second),
+        cmocka_unit_test(an_idle_path_to_a_metered_link_gets_no_heartbeat_from_either_end),
         cmocka_unit_test(a_stream_outlives_new_ports_at_both_ends_with_a_gap_of_half_a_second),
     };
 
