@@ -79,8 +79,9 @@ struct overlay_portmap {
     struct portmap *p; /* NULL: switched off */
     uint32_t own[GATEWAY_FAMILIES]; /* numbers of the mappings of our own UDP port */
     struct overlay_portmap_wait wait[OVERLAY_PORTMAP_WAITS];
-    uint8_t said_state, said_why, told_remade; /* as last logged; and the last that the node knows */
-    struct tn_addr said_external;
+    uint8_t said_state[GATEWAY_FAMILIES], said_why[GATEWAY_FAMILIES]; /* as last logged */
+    struct tn_addr said_external[GATEWAY_FAMILIES];
+    uint8_t told_remade;    /* the last that the node knows */
     struct tn_addr offered; /* the candidate that the node has; all zero: none */
 };
 

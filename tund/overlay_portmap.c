@@ -39,6 +39,7 @@ static const char *const why_sentence[] = {
     [GATEWAY_LIES] = "the gateway maps, and lets nothing through: tried twice, given up",
     [GATEWAY_UNREACHED] = "the gateway does not answer now",
     [GATEWAY_FOREIGN_HOST] = "the gateway's UPnP answer points to another host, and is not believed",
+    [GATEWAY_OPEN] = "the gateway says that its IPv6 firewall is off: nothing has to be opened",
 };
 _Static_assert(sizeof why_sentence / sizeof why_sentence[0] == GATEWAY_WHY_COUNT, "a sentence for each");
 
@@ -141,24 +142,35 @@ void overlay_portmap_observed(struct overlay *o, const struct tn_addr *observed)
         portmap_observed(o->portmap.p, observed);
 }
 
-static void log_own(struct overlay *o)
+static void log_mapped(enum gateway_family family, const struct gateway_mapping *m)
 {
-    const struct gateway_mapping *m = own_mapping(o, GATEWAY_V4);
     char text[ADDR_TEXT_LEN];
 
-    if (!m || (m->state == o->portmap.said_state && m->why == o->portmap.said_why &&
-               tn_addr_equal(&m->external, &o->portmap.said_external)))
-        return;
-    o->portmap.said_state = m->state;
-    o->portmap.said_why = m->why;
-    o->portmap.said_external = m->external;
-    if (m->state == GATEWAY_MAPPED)
+    if (family == GATEWAY_V6)
+        log_info("the gateway's IPv6 firewall lets in what is sent to %s, by %s", addr_text(&m->external, text),
+                 protocol_name[m->protocol]);
+    else
         log_info("the gateway maps %s to us, by %s%s%s", addr_text(&m->external, text),
                  protocol_name[m->protocol], m->why ? "; " : "", why_sentence[m->why]);
+}
+
+static void log_own(struct overlay *o, enum gateway_family family)
+{
+    const struct gateway_mapping *m = own_mapping(o, family);
+    struct overlay_portmap *p = &o->portmap;
+
+    if (!m || (m->state == p->said_state[family] && m->why == p->said_why[family] &&
+               tn_addr_equal(&m->external, &p->said_external[family])))
+        return;
+    p->said_state[family] = m->state;
+    p->said_why[family] = m->why;
+    p->said_external[family] = m->external;
+    if (m->state == GATEWAY_MAPPED)
+        log_mapped(family, m);
     else if (m->state == GATEWAY_FAILED && m->why == GATEWAY_LIES)
         log_warn("%s", why_sentence[m->why]);
     else if (m->state == GATEWAY_FAILED)
-        log_info("no port mapping: %s", why_sentence[m->why]);
+        log_info("no %s: %s", family == GATEWAY_V6 ? "IPv6 pinhole" : "port mapping", why_sentence[m->why]);
 }
 
 /* ---- as JSON ---- */
@@ -211,15 +223,15 @@ json_t *overlay_portmap_json(const struct overlay *o)
         if (gateway_at(g, i))
             json_array_append_new(list, mapping_json(o, i, tund_now().us));
     }
-    return json_pack("{s:b,s:o,s:o,s:{s:s,s:s,s:s},s:s,s:i,s:i,s:o}",
+    return json_pack("{s:b,s:o,s:o,s:{s:s,s:s,s:s},s:s,s:s,s:i,s:i,s:o}",
                      "enabled", 1,
                      "gateway", v4->present ? ip_json(&v4->router.address) : json_null(),
                      "gateway6", v6->present ? ip_json(&v6->router.address) : json_null(),
                      "speaks", "pcp", service_name[v4->pcp], "natpmp", service_name[v4->natpmp],
-                     "upnp", service_name[g->igd.service],
-                     "pcp6", service_name[v6->pcp],
-                     "upnp_version", (int)g->igd.version,
-                     "swept", (int)g->igd.swept_count,
+                     "upnp", service_name[g->igd[GATEWAY_V4].service],
+                     "pcp6", service_name[v6->pcp], "upnp6", service_name[g->igd[GATEWAY_V6].service],
+                     "upnp_version", (int)g->igd[GATEWAY_V4].version,
+                     "swept", (int)g->igd[GATEWAY_V4].swept_count,
                      "mappings", list);
 }
 
@@ -316,7 +328,8 @@ static void on_change(void *ctx)
     struct tn_addr candidate = {0};
     bool has_moved;
 
-    log_own(o);
+    for (int family = 0; family < GATEWAY_FAMILIES; family++)
+        log_own(o, (enum gateway_family)family);
     if (!overlay_portmap_candidate(o, &candidate))
         memset(&candidate, 0, sizeof candidate);
     has_moved = gateway_has_moved(o, &candidate);

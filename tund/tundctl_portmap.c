@@ -37,16 +37,29 @@ static const char *verdict_words(const json_t *mapping)
     return "not verified yet";
 }
 
-static void print_mapping_line(const json_t *m)
+/* The judge of a pinhole is the firewall itself: it is asked whether anything came in. */
+static const char *pinhole_words(const json_t *mapping)
 {
+    const char *verdict = json_string_value(json_object_get(mapping, "verdict"));
+
+    if (verdict && strcmp(verdict, "answered") == 0)
+        return "and packets have come in through it";
+    return "nothing is known to have come in yet";
+}
+
+static void print_mapping_line(const json_t *m, bool is_pinhole)
+{
+    const char *title = is_pinhole ? "IPv6 pinhole  " : "port mapping  ";
     char external[64], state[32], why[256];
 
     show_text(m, "why", why, sizeof why);
-    if (strcmp(show_text(m, "state", state, sizeof state), "mapped") == 0)
-        printf("port mapping  %s by %s, %s%s%s\n", show_text(m, "external", external, sizeof external),
-               by_name(m), verdict_words(m), strcmp(why, "-") ? "; " : "", strcmp(why, "-") ? why : "");
-    else
-        printf("port mapping  %s%s%s\n", strcmp(state, "asking") ? "none" : "being asked for",
+    show_text(m, "state", state, sizeof state);
+    if (strcmp(state, "mapped") == 0)
+        printf("%s%s by %s, %s%s%s\n", title, show_text(m, "external", external, sizeof external),
+               by_name(m), is_pinhole ? pinhole_words(m) : verdict_words(m), strcmp(why, "-") ? "; " : "",
+               strcmp(why, "-") ? why : "");
+    else if (!is_pinhole || strcmp(state, "waiting") != 0) /* most hosts have no IPv6 gateway */
+        printf("%s%s%s%s\n", title, strcmp(state, "asking") ? "none" : "being asked for",
                strcmp(why, "-") ? ": " : "", strcmp(why, "-") ? why : "");
 }
 
@@ -62,8 +75,8 @@ void portmap_print_own(const json_t *portmap)
     }
     json_array_foreach(list, i, m) {
         family = json_string_value(json_object_get(m, "family"));
-        if (json_is_true(json_object_get(m, "own")) && family && strcmp(family, "ipv4") == 0)
-            print_mapping_line(m);
+        if (json_is_true(json_object_get(m, "own")) && family)
+            print_mapping_line(m, strcmp(family, "ipv6") == 0);
     }
 }
 
@@ -72,12 +85,17 @@ void portmap_print_own(const json_t *portmap)
 static void print_services(const json_t *portmap)
 {
     const json_t *speaks = json_object_get(portmap, "speaks");
+    bool v4 = json_is_string(json_object_get(portmap, "gateway"));
+    bool v6 = json_is_string(json_object_get(portmap, "gateway6"));
     char gateway[64], pcp[16], natpmp[16], upnp[16];
 
-    if (!json_is_string(json_object_get(portmap, "gateway"))) {
+    if (!v4 && !v6)
         puts("no default gateway");
+    if (v6)
+        printf("gateway %s: PCP %s, UPnP %s\n", show_text(portmap, "gateway6", gateway, sizeof gateway),
+               show_text(portmap, "pcp6", pcp, sizeof pcp), show_text(portmap, "upnp6", upnp, sizeof upnp));
+    if (!v4)
         return;
-    }
     printf("gateway %s: PCP %s, NAT-PMP %s, UPnP %s", show_text(portmap, "gateway", gateway, sizeof gateway),
            show_text(speaks, "pcp", pcp, sizeof pcp), show_text(speaks, "natpmp", natpmp, sizeof natpmp),
            show_text(speaks, "upnp", upnp, sizeof upnp));

@@ -48,6 +48,7 @@ table inet filter {
   iifname wan meta l4proto { icmp, ipv6-icmp } accept
   iifname wan drop
   $([[ ${GATEWAY_ONLY[$1]:-} != natpmp ]] || echo 'udp dport 5351 @th,64,8 2 drop')
+  $([[ ${GATEWAY_ONLY[$1]:-} != upnp ]] || echo 'meta nfproto ipv6 udp dport 5351 reject')
  }
  chain forward {
   type filter hook forward priority filter; policy drop;

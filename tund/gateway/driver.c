@@ -149,7 +149,8 @@ static void look(struct portmap *p, enum gateway_family family)
         return;
     }
     *old = new;
-    router = (struct gateway_router){.address = new.gateway, .own = new.own};
+    router = (struct gateway_router){.address = new.gateway, .own = new.own,
+                                     .scope = family == GATEWAY_V6 ? new.ifindex : 0};
     gateway_set_router(&p->gateway, family, &router, tund_now().us);
 }
 

@@ -1,5 +1,6 @@
 /* The life of mappings. One is asked for by PCP, then NAT-PMP, then UPnP; whichever gives it holds it.
- * UPnP is looked for at the same time, as finding it takes seconds.
+ * UPnP is looked for at the same time, as finding it takes seconds; in the IPv6 firewall, where a pinhole
+ * matters less, when PCP is not there.
  *
  * A mapping that the gateway gave is renewed at half its life, on the same outside port. If a renewal
  * is not answered it is tried again until the lease ends; if it is refused, the other protocols
@@ -60,6 +61,7 @@ static void forget_external(struct gateway *g, struct gateway_mapping *m)
     m->verdict = GATEWAY_UNVERIFIED;
     m->renewing = m->rewritten = false;
     m->pending_port = 0;
+    m->pinhole = IGD_NO_PINHOLE;
     m->expires_us = m->due_us = TN_NEVER;
     m->send_wish = m->job_wish = false;
 }
@@ -87,7 +89,7 @@ static bool can_try(const struct gateway *g, const struct gateway_mapping *m, en
     case GATEWAY_NATPMP:
         return s->natpmp != GATEWAY_ABSENT && m->want.family == GATEWAY_V4;
     case GATEWAY_UPNP:
-        return g->igd.service != GATEWAY_ABSENT && m->want.family == GATEWAY_V4 && g->config.upnp;
+        return g->igd[m->want.family].service != GATEWAY_ABSENT && g->config.upnp;
     case GATEWAY_NONE:
         break;
     }
@@ -243,9 +245,9 @@ void gateway_refused(struct gateway *g, struct gateway_mapping *m, enum gateway_
         gateway_ask(g, m, now_us);
         return;
     }
-    if (m->why == GATEWAY_NO_SERVICE && m->want.family == GATEWAY_V4 && g->igd.status != IGD_OK) {
-        m->why = (uint8_t)gateway_igd_why(g->igd.status);
-        m->code = g->igd.status;
+    if (m->why == GATEWAY_NO_SERVICE && g->igd[m->want.family].status != IGD_OK) {
+        m->why = (uint8_t)gateway_igd_why(g->igd[m->want.family].status);
+        m->code = g->igd[m->want.family].status;
     }
     m->protocol = GATEWAY_NONE;
     set_state(g, m, GATEWAY_FAILED, (enum gateway_why)m->why);
@@ -289,7 +291,7 @@ int gateway_add(struct gateway *g, const struct gateway_want *want, uint64_t now
     if (g->stopping)
         return TN_ESTATE;
     if (!want->internal_port || want->family >= GATEWAY_FAMILIES || want->only > GATEWAY_UPNP ||
-        (want->family == GATEWAY_V6 && want->only > GATEWAY_PCP))
+        (want->family == GATEWAY_V6 && want->only == GATEWAY_NATPMP))
         return TN_EINVAL;
     if (gateway_find(g, want->family, want->tcp, want->internal_port) != GATEWAY_NO_MAPPING)
         return TN_EEXIST;
@@ -339,7 +341,8 @@ void gateway_remove(struct gateway *g, uint32_t id, uint64_t now_us)
 void gateway_stop(struct gateway *g, uint64_t now_us)
 {
     g->stopping = true;
-    g->igd.probe_wish = false;
+    for (int family = 0; family < GATEWAY_FAMILIES; family++)
+        g->igd[family].probe_wish = false;
     g->order.wanted = false;
     for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         struct gateway_mapping *m = &g->mapping[i];
@@ -357,7 +360,7 @@ bool gateway_is_idle(const struct gateway *g)
         if (g->mapping[i].used)
             return false;
     }
-    return g->stopping && !(g->igd.running && g->igd.running_id != GATEWAY_NO_MAPPING);
+    return g->stopping && !(g->job.running && g->job.id != GATEWAY_NO_MAPPING);
 }
 
 void gateway_on_verdict(struct gateway *g, uint32_t id, bool answered, uint64_t now_us)
@@ -383,6 +386,8 @@ void gateway_on_verdict(struct gateway *g, uint32_t id, bool answered, uint64_t 
 static void forget_services(struct gateway *g, enum gateway_family family, bool same)
 {
     struct gateway_server *s = &g->server[family];
+    struct gateway_igd *igd = &g->igd[family];
+    bool runs = g->job.running && g->job.family == family;
 
     if (!same) {
         memset(s, 0, sizeof *s);
@@ -390,18 +395,19 @@ static void forget_services(struct gateway *g, enum gateway_family family, bool 
         s->pcp = s->pcp == GATEWAY_THERE ? GATEWAY_THERE : GATEWAY_UNKNOWN;
         s->natpmp = s->natpmp == GATEWAY_THERE ? GATEWAY_THERE : GATEWAY_UNKNOWN;
     }
-    if (family != GATEWAY_V4 || (same && (g->igd.service == GATEWAY_THERE || g->igd.running)))
+    if (same && (igd->service == GATEWAY_THERE || runs))
         return;
-    g->igd.stale = g->igd.running;
-    g->igd.service = GATEWAY_UNKNOWN;
-    g->igd.location[0] = '\0';
-    g->igd.status = IGD_OK;
-    g->igd.swept = g->igd.swept && same;
+    g->job.stale |= runs;
+    igd->service = GATEWAY_UNKNOWN;
+    igd->location[0] = '\0';
+    igd->status = IGD_OK;
+    igd->swept = igd->swept && same;
+    igd->probe_wish = igd->probe_wish && same;
 }
 
 static bool needs_probe(const struct gateway *g)
 {
-    return g->config.upnp && !g->stopping && g->igd.service == GATEWAY_UNKNOWN;
+    return g->config.upnp && !g->stopping && g->igd[GATEWAY_V4].service == GATEWAY_UNKNOWN;
 }
 
 static void move_mapping(struct gateway *g, struct gateway_mapping *m, bool same, uint64_t now_us)
@@ -433,7 +439,7 @@ void gateway_set_router(struct gateway *g, enum gateway_family family,
     if (router)
         s->router = *router;
     if (family == GATEWAY_V4)
-        g->igd.probe_wish = router && tn_addr_is_private(&router->own) && needs_probe(g);
+        g->igd[GATEWAY_V4].probe_wish = router && tn_addr_is_private(&router->own) && needs_probe(g);
     for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         if (g->mapping[i].used && g->mapping[i].want.family == family)
             move_mapping(g, &g->mapping[i], same, now_us);
@@ -491,7 +497,7 @@ static void step(struct gateway *g, struct gateway_mapping *m, uint64_t now_us)
     case GATEWAY_FAILED:
         /* by then it may speak what it did not speak */
         forget_services(g, m->want.family, true);
-        g->igd.probe_wish |= m->want.family == GATEWAY_V4 && needs_probe(g);
+        g->igd[GATEWAY_V4].probe_wish |= m->want.family == GATEWAY_V4 && needs_probe(g);
         gateway_begin(g, m, now_us);
         return;
     case GATEWAY_ASKING:
@@ -544,9 +550,9 @@ void gateway_init(struct gateway *g, const struct gateway_config *config)
     memset(g, 0, sizeof *g);
     g->config = *config;
     g->random = config->seed ? config->seed : 1;
-    g->igd.running_id = GATEWAY_NO_MAPPING;
-    if (!config->upnp)
-        g->igd.service = GATEWAY_ABSENT;
+    g->job.id = GATEWAY_NO_MAPPING;
+    for (int family = 0; family < GATEWAY_FAMILIES; family++)
+        g->igd[family].service = config->upnp ? GATEWAY_UNKNOWN : GATEWAY_ABSENT;
 }
 
 bool gateway_take_changed(struct gateway *g)

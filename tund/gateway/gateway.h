@@ -58,6 +58,7 @@ enum gateway_why {
     GATEWAY_LIES,             /* mapped twice, and nothing came through */
     GATEWAY_UNREACHED,        /* it did not answer (any more) */
     GATEWAY_FOREIGN_HOST,     /* its UPnP answer points to another host */
+    GATEWAY_OPEN,             /* its IPv6 firewall is off: nothing has to be opened */
     GATEWAY_WHY_COUNT,
 };
 
@@ -92,6 +93,7 @@ struct gateway_mapping {
     bool send_wish, job_wish;
     uint8_t tries, port_tries, silent_count;
     uint16_t ask_port;       /* the outside port that is asked for */
+    int32_t pinhole;         /* the gateway's number of it in its IPv6 firewall (UPnP); IGD_NO_PINHOLE: none */
     uint16_t pending_port;   /* NAT-PMP: mapped, and its outside address is not known yet; 0: no */
     uint32_t pending_lease_s;
     uint32_t retry_s;        /* the soonest that one of the protocols asked for */
@@ -100,6 +102,7 @@ struct gateway_mapping {
 struct gateway_router {
     struct tn_addr address; /* port 0; link-local for IPv6 */
     struct tn_addr own;     /* our address towards it, port 0 */
+    uint32_t scope;         /* IPv6: index of its interface, which a link-local address needs; IPv4: 0 */
 };
 
 struct gateway_server {
@@ -114,18 +117,25 @@ struct gateway_server {
     uint64_t moved_us;      /* from then on a new outside address makes us renew at once again */
 };
 
+/* What UPnP is at a family's gateway: a table of port mappings (IPv4), or an IPv6 firewall. */
 struct gateway_igd {
     uint8_t service; /* enum gateway_service */
     uint8_t version; /* of WANIPConnection */
     uint16_t status; /* of the last job */
     char location[IGD_LOCATION_SIZE];
     struct tn_addr outside;
-    bool probe_wish, running, swept;
-    bool stale; /* what runs was asked of another router: its answer counts no more */
+    bool probe_wish, swept;
     uint16_t swept_count;
-    enum igd_op running_op;
-    uint32_t running_id; /* of the mapping, or GATEWAY_NO_MAPPING */
-    uint32_t running_serial; /* its serial: that place may be another's when the answer comes */
+};
+
+/* What the child does: one thing at a time. */
+struct gateway_job {
+    bool running;
+    bool stale; /* what runs was asked of another router: its answer counts no more */
+    enum gateway_family family;
+    enum igd_op op;
+    uint32_t id;     /* of the mapping, or GATEWAY_NO_MAPPING */
+    uint32_t serial; /* its serial: that place may be another's when the answer comes */
 };
 #define GATEWAY_NO_MAPPING UINT32_MAX
 
@@ -147,7 +157,8 @@ struct gateway_order {
 struct gateway {
     struct gateway_config config;
     struct gateway_server server[GATEWAY_FAMILIES];
-    struct gateway_igd igd;
+    struct gateway_igd igd[GATEWAY_FAMILIES];
+    struct gateway_job job;
     struct gateway_order order;
     struct gateway_mapping mapping[GATEWAY_MAPPINGS];
     uint64_t random;
@@ -162,7 +173,7 @@ void gateway_init(struct gateway *g, const struct gateway_config *config);
 void gateway_set_router(struct gateway *g, enum gateway_family family,
                         const struct gateway_router *router, uint64_t now_us);
 /* A mapping that is wanted from now on. Its number, or TN_ENOSPC; TN_EEXIST: there is one for this
- * port; TN_EINVAL: no port, IPv6 by another protocol than PCP. TN_ESTATE: stopping. */
+ * port; TN_EINVAL: no port, or IPv6 by NAT-PMP. TN_ESTATE: stopping. */
 TN_MUST_CHECK int gateway_add(struct gateway *g, const struct gateway_want *want, uint64_t now_us);
 /* Deletes it at the gateway, and then here. */
 void gateway_remove(struct gateway *g, uint32_t id, uint64_t now_us);

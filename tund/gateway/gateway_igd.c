@@ -1,6 +1,7 @@
 /* UPnP. What talks to the router is tund-igd, a process of its own, one at a time: a probe finds the
  * router and removes what an earlier run of this node left in its table; further jobs then name the
- * description's address and need no search. A job that is not answered makes the next one search
+ * description's address and need no search. An IPv6 firewall (WANIPv6FirewallControl) is looked for by IPv6,
+ * since it opens a port only for the address that asks, and only when PCP is not there. A job that is not answered makes the next one search
  * again: a router that was restarted may have moved its web server. */
 #include "gateway_inside.h"
 
@@ -17,66 +18,77 @@
 
 /* ---- out ---- */
 
-void gateway_igd_ask(struct gateway *g, struct gateway_mapping *m, uint64_t now_us)
+/* Not one that was asked of another router: when that is through, its answer says nothing. */
+static bool is_probing(const struct gateway *g, enum gateway_family family)
 {
-    if (g->igd.service == GATEWAY_ABSENT && m->state == GATEWAY_MAPPED)
-        g->igd.service = GATEWAY_UNKNOWN; /* it was there: search again while the lease lasts */
-    if (g->igd.service == GATEWAY_THERE)
-        m->job_wish = true;
-    else if (g->igd.service == GATEWAY_ABSENT)
-        gateway_refused(g, m, GATEWAY_NO_SERVICE, 0, 1800, now_us);
-    else if (!g->igd.running && !g->stopping)
-        g->igd.probe_wish = true; /* which asks for this one when it is through */
-    else if (g->stopping)
-        gateway_refused(g, m, GATEWAY_UNREACHED, 0, 60, now_us);
+    return g->job.running && !g->job.stale && g->job.op == IGD_PROBE && g->job.family == family;
 }
 
-static void fill_job(const struct gateway *g, struct igd_job *job, enum igd_op op)
+void gateway_igd_ask(struct gateway *g, struct gateway_mapping *m, uint64_t now_us)
 {
+    struct gateway_igd *igd = &g->igd[m->want.family];
+
+    if (igd->service == GATEWAY_ABSENT && m->state == GATEWAY_MAPPED)
+        igd->service = GATEWAY_UNKNOWN; /* it was there: search again while the lease lasts */
+    if (igd->service == GATEWAY_THERE)
+        m->job_wish = true;
+    else if (igd->service == GATEWAY_ABSENT)
+        gateway_refused(g, m, GATEWAY_NO_SERVICE, 0, 1800, now_us);
+    else if (g->stopping)
+        gateway_refused(g, m, GATEWAY_UNREACHED, 0, 60, now_us);
+    else if (!is_probing(g, m->want.family))
+        igd->probe_wish = true; /* which asks for this one when it is through */
+}
+
+static void fill_job(const struct gateway *g, enum gateway_family family, struct igd_job *job, enum igd_op op)
+{
+    const struct gateway_router *router = &g->server[family].router;
+
     memset(job, 0, sizeof *job);
     job->op = op;
-    job->gateway = g->server[GATEWAY_V4].router.address;
-    job->own = g->server[GATEWAY_V4].router.own;
-    memcpy(job->location, g->igd.location, sizeof job->location);
+    job->gateway = router->address;
+    job->own = router->own;
+    job->scope = router->scope;
+    job->pinhole = IGD_NO_PINHOLE;
+    memcpy(job->location, g->igd[family].location, sizeof job->location);
     memcpy(job->description, g->config.description, sizeof job->description);
 }
 
-static void run(struct gateway *g, enum igd_op op, uint32_t id)
+static void run(struct gateway *g, enum gateway_family family, enum igd_op op, uint32_t id)
 {
-    g->igd.running = true;
-    g->igd.stale = false;
-    g->igd.running_op = op;
-    g->igd.running_id = id;
-    g->igd.running_serial = id == GATEWAY_NO_MAPPING ? 0 : g->mapping[id].serial;
+    g->job = (struct gateway_job){.running = true, .family = family, .op = op, .id = id,
+                                  .serial = id == GATEWAY_NO_MAPPING ? 0 : g->mapping[id].serial};
 }
 
 bool gateway_igd_works_for(const struct gateway *g, const struct gateway_mapping *m)
 {
-    return g->igd.running && !g->igd.stale && g->igd.running_id == (uint32_t)(m - g->mapping) &&
-           g->igd.running_serial == m->serial && m->protocol == GATEWAY_UPNP;
+    return g->job.running && !g->job.stale && g->job.id == (uint32_t)(m - g->mapping) &&
+           g->job.serial == m->serial && m->protocol == GATEWAY_UPNP;
 }
 
-static bool poll_probe(struct gateway *g, struct igd_job *job)
+static bool poll_probe(struct gateway *g, struct igd_job *job, enum gateway_family family)
 {
-    if (!g->igd.probe_wish)
+    struct gateway_igd *igd = &g->igd[family];
+
+    if (!igd->probe_wish || !g->server[family].present)
         return false;
-    g->igd.probe_wish = false;
-    g->igd.service = GATEWAY_ASKED;
-    g->igd.location[0] = '\0';
-    fill_job(g, job, IGD_PROBE);
-    job->sweep = !g->igd.swept;
-    run(g, IGD_PROBE, GATEWAY_NO_MAPPING);
+    igd->probe_wish = false;
+    igd->service = GATEWAY_ASKED;
+    igd->location[0] = '\0';
+    fill_job(g, family, job, IGD_PROBE);
+    job->sweep = !igd->swept;
+    run(g, family, IGD_PROBE, GATEWAY_NO_MAPPING);
     return true;
 }
 
 static bool poll_order(struct gateway *g, struct igd_job *job)
 {
-    if (!g->order.wanted)
+    if (!g->order.wanted || !g->server[GATEWAY_V4].present)
         return false;
-    fill_job(g, job, g->order.op);
+    fill_job(g, GATEWAY_V4, job, g->order.op);
     job->tcp = g->order.tcp;
     job->external_port = g->order.external_port;
-    run(g, g->order.op, GATEWAY_NO_MAPPING);
+    run(g, GATEWAY_V4, g->order.op, GATEWAY_NO_MAPPING);
     return true;
 }
 
@@ -85,15 +97,17 @@ static bool poll_mapping(struct gateway *g, struct igd_job *job, bool ending)
     for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         struct gateway_mapping *m = &g->mapping[i];
 
-        if (!m->used || !m->job_wish || ending != (m->state == GATEWAY_ENDING))
+        if (!m->used || !m->job_wish || ending != (m->state == GATEWAY_ENDING) ||
+            !g->server[m->want.family].present)
             continue;
         m->job_wish = false;
-        fill_job(g, job, ending ? IGD_UNMAP : IGD_MAP);
+        fill_job(g, m->want.family, job, ending ? IGD_UNMAP : IGD_MAP);
         job->tcp = m->want.tcp;
         job->internal_port = m->want.internal_port;
         job->external_port = ending ? m->external.port : m->ask_port;
         job->lease_s = m->permanent ? 0 : GATEWAY_LEASE_S;
-        run(g, job->op, i);
+        job->pinhole = m->pinhole;
+        run(g, m->want.family, job->op, i);
         return true;
     }
     return false;
@@ -101,15 +115,15 @@ static bool poll_mapping(struct gateway *g, struct igd_job *job, bool ending)
 
 bool gateway_poll_job(struct gateway *g, struct igd_job *job)
 {
-    if (g->igd.running || !g->server[GATEWAY_V4].present || !g->config.upnp)
+    if (g->job.running || !g->config.upnp)
         return false;
-    return poll_mapping(g, job, true) || poll_probe(g, job) || poll_mapping(g, job, false) ||
-           poll_order(g, job);
+    return poll_mapping(g, job, true) || poll_probe(g, job, GATEWAY_V4) || poll_probe(g, job, GATEWAY_V6) ||
+           poll_mapping(g, job, false) || poll_order(g, job);
 }
 
 int gateway_give_order(struct gateway *g, const struct gateway_order *order)
 {
-    if (g->igd.service != GATEWAY_THERE || g->order.wanted || g->stopping)
+    if (g->igd[GATEWAY_V4].service != GATEWAY_THERE || g->order.wanted || g->stopping)
         return TN_ESTATE;
     g->order = *order;
     g->order.wanted = true;
@@ -118,8 +132,8 @@ int gateway_give_order(struct gateway *g, const struct gateway_order *order)
 
 bool gateway_order_is_running(const struct gateway *g)
 {
-    return g->igd.running && g->order.wanted && g->igd.running_id == GATEWAY_NO_MAPPING &&
-           g->igd.running_op == g->order.op;
+    return g->job.running && g->order.wanted && g->job.id == GATEWAY_NO_MAPPING &&
+           g->job.op == g->order.op;
 }
 
 /* ---- in ---- */
@@ -137,7 +151,13 @@ enum gateway_why gateway_igd_why(uint16_t status)
     case IGD_TRANSPORT:
         return GATEWAY_UNREACHED;
     case IGD_REWRITTEN:
+    case IGD_BAD_PINHOLE:
         return GATEWAY_BAD_ANSWER;
+    case IGD_FIREWALL_OFF:
+    case IGD_FIREWALL_DISABLED:
+        return GATEWAY_OPEN;
+    case IGD_PINHOLES_FULL:
+        return GATEWAY_FULL;
     case IGD_CONFLICT:
     case IGD_SAME_PORTS_ONLY:
         return GATEWAY_CONFLICT;
@@ -147,37 +167,41 @@ enum gateway_why gateway_igd_why(uint16_t status)
 }
 
 /* Those who waited for the probe ask, or go on without. */
-static void after_probe(struct gateway *g, uint64_t now_us)
+static void after_probe(struct gateway *g, enum gateway_family family, uint64_t now_us)
 {
+    const struct gateway_igd *igd = &g->igd[family];
+
     for (uint32_t i = 0; i < GATEWAY_MAPPINGS; i++) {
         struct gateway_mapping *m = &g->mapping[i];
 
-        if (!m->used || m->protocol != GATEWAY_UPNP || !gateway_is_outstanding(m))
+        if (!m->used || m->want.family != family || m->protocol != GATEWAY_UPNP || !gateway_is_outstanding(m))
             continue;
-        if (g->igd.service == GATEWAY_THERE)
+        if (igd->service == GATEWAY_THERE)
             m->job_wish = true;
         else if (m->state == GATEWAY_MAPPED)
-            gateway_refused(g, m, GATEWAY_UNREACHED, g->igd.status, 60, now_us);
+            gateway_refused(g, m, GATEWAY_UNREACHED, igd->status, 60, now_us);
         else
-            gateway_refused(g, m, gateway_igd_why(g->igd.status), g->igd.status, 1800, now_us);
+            gateway_refused(g, m, gateway_igd_why(igd->status), igd->status, 1800, now_us);
     }
 }
 
-static void on_probe(struct gateway *g, const struct igd_answer *a, uint64_t now_us)
+static void on_probe(struct gateway *g, enum gateway_family family, const struct igd_answer *a,
+                     uint64_t now_us)
 {
+    struct gateway_igd *igd = &g->igd[family];
     bool there = a && (a->status == IGD_OK || a->status == IGD_NOT_CONNECTED) && a->location[0];
 
-    g->igd.status = a ? a->status : IGD_TRANSPORT;
-    g->igd.service = there ? GATEWAY_THERE : GATEWAY_ABSENT;
-    g->igd.version = there ? a->version : 0;
+    igd->status = a ? a->status : IGD_TRANSPORT;
+    igd->service = there ? GATEWAY_THERE : GATEWAY_ABSENT;
+    igd->version = there ? a->version : 0;
     if (there) {
-        memcpy(g->igd.location, a->location, sizeof g->igd.location);
-        g->igd.outside = a->external;
-        g->igd.swept = true;
-        g->igd.swept_count = (uint16_t)(g->igd.swept_count + a->swept);
+        memcpy(igd->location, a->location, sizeof igd->location);
+        igd->outside = a->external;
+        igd->swept = true;
+        igd->swept_count = (uint16_t)(igd->swept_count + a->swept);
     }
     g->changed = true;
-    after_probe(g, now_us);
+    after_probe(g, family, now_us);
 }
 
 /* Nobody answered at the address that we knew: search again, but not for ever. */
@@ -187,7 +211,7 @@ static void on_silence(struct gateway *g, struct gateway_mapping *m, uint64_t no
         gateway_refused(g, m, GATEWAY_UNREACHED, IGD_TRANSPORT, 60, now_us);
         return;
     }
-    g->igd.service = GATEWAY_UNKNOWN;
+    g->igd[m->want.family].service = GATEWAY_UNKNOWN;
     gateway_igd_ask(g, m, now_us);
 }
 
@@ -218,21 +242,44 @@ static bool adapt(struct gateway *g, struct gateway_mapping *m, uint16_t status)
     }
 }
 
+/* A pinhole has our own address and port outside, too. Another number means that ours was gone. */
+static void on_pinhole(struct gateway *g, struct gateway_mapping *m, const struct igd_answer *a,
+                       uint64_t now_us)
+{
+    struct tn_addr external = g->server[GATEWAY_V6].router.own;
+
+    external.port = m->want.internal_port;
+    m->in_doubt |= m->pinhole != IGD_NO_PINHOLE && m->pinhole != a->pinhole;
+    m->pinhole = a->pinhole;
+    gateway_granted(g, m, &external, a->lease_s, now_us);
+    if (a->works != IGD_WORKS_UNKNOWN)
+        gateway_on_verdict(g, (uint32_t)(m - g->mapping), a->works == IGD_WORKS, now_us);
+}
+
+static void on_mapped(struct gateway *g, struct gateway_mapping *m, const struct igd_answer *a,
+                      uint64_t now_us)
+{
+    struct tn_addr external = a->external;
+
+    if (m->want.family == GATEWAY_V6) {
+        on_pinhole(g, m, a, now_us);
+        return;
+    }
+    external.port = a->external_port;
+    g->igd[GATEWAY_V4].outside = a->external;
+    gateway_granted(g, m, &external, a->lease_s, now_us);
+}
+
 static void on_map(struct gateway *g, struct gateway_mapping *m, const struct igd_answer *a,
                    uint64_t now_us)
 {
-    struct tn_addr external;
-
     if (m->state == GATEWAY_ENDING)
         return; /* that began meanwhile, and its own job follows */
     if (!a || a->status == IGD_TRANSPORT || a->status == IGD_NO_ANSWER) {
         on_silence(g, m, now_us);
     } else if (a->status == IGD_OK) {
-        external = a->external;
-        external.port = a->external_port;
-        g->igd.outside = a->external;
-        gateway_granted(g, m, &external, a->lease_s, now_us);
-    } else if (!m->removed && adapt(g, m, a->status)) {
+        on_mapped(g, m, a, now_us);
+    } else if (!m->removed && m->want.family == GATEWAY_V4 && adapt(g, m, a->status)) {
         m->job_wish = true;
     } else {
         gateway_refused(g, m, gateway_igd_why(a->status), a->status, a->status == IGD_NOT_CONNECTED ? 60 : 1800,
@@ -242,21 +289,20 @@ static void on_map(struct gateway *g, struct gateway_mapping *m, const struct ig
 
 void gateway_on_igd(struct gateway *g, const struct igd_answer *answer, uint64_t now_us)
 {
-    bool order = gateway_order_is_running(g), stale = g->igd.stale;
-    uint32_t id = g->igd.running_id;
-    bool gone = id != GATEWAY_NO_MAPPING && !gateway_igd_works_for(g, &g->mapping[id]);
+    const struct gateway_job job = g->job;
+    bool order = gateway_order_is_running(g);
+    bool gone = job.id != GATEWAY_NO_MAPPING && !gateway_igd_works_for(g, &g->mapping[job.id]);
 
-    g->igd.running = g->igd.stale = false;
-    g->igd.running_id = GATEWAY_NO_MAPPING;
+    g->job = (struct gateway_job){.id = GATEWAY_NO_MAPPING};
     if (order) {
         g->order.wanted = false;
-    } else if (stale || gone) {
+    } else if (job.stale || gone) {
         return;
-    } else if (id == GATEWAY_NO_MAPPING) {
-        on_probe(g, answer, now_us);
-    } else if (g->igd.running_op == IGD_UNMAP) {
-        gateway_ended(g, &g->mapping[id], now_us);
+    } else if (job.id == GATEWAY_NO_MAPPING) {
+        on_probe(g, job.family, answer, now_us);
+    } else if (job.op == IGD_UNMAP) {
+        gateway_ended(g, &g->mapping[job.id], now_us);
     } else {
-        on_map(g, &g->mapping[id], answer, now_us);
+        on_map(g, &g->mapping[job.id], answer, now_us);
     }
 }

@@ -2,9 +2,10 @@
 #ifndef TUND_GATEWAY_IGD_CONNECT_H
 #define TUND_GATEWAY_IGD_CONNECT_H
 
-#include <stdint.h>
+#include "igdmsg.h"
 
-/* From now on connect(), the library's as well, takes this IPv4 address alone; before: none. */
-void igd_connect_only(const uint8_t ip[4]);
+/* From now on connect(), the library's as well, takes the job's gateway alone; before: none. With IPv6 it comes
+ * from the job's own address, and by its interface. */
+void igd_connect_only(const struct igd_job *job);
 
 #endif

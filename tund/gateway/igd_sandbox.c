@@ -3,7 +3,7 @@
  *
  *   who        user nobody where that can be had, no groups, no capabilities, no new privileges, not dumpable
  *   how much   64 MiB of address space, 2 s of processor, 6 s of time, 16 descriptors, no file bytes
- *   what       a seccomp filter: memory, time, and sockets that exist or are TCP over IPv4. Files are
+ *   what       a seccomp filter: memory, time, and sockets that exist or are TCP over the gateway's family. Files are
  *              refused (libraries ask for some), everything else ends the process
  *   with whom  connect() is our own (igd_connect.c), as a filter cannot look behind a pointer */
 #include "igd_sandbox.h"
@@ -90,10 +90,10 @@ static const int allowed[] = {
 static const int refused[] = {
     SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(stat),
     SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(readlink), SCMP_SYS(uname), SCMP_SYS(getpid),
-    SCMP_SYS(ioctl), SCMP_SYS(bind),
+    SCMP_SYS(ioctl),
 };
 
-static int add_rules(scmp_filter_ctx filter)
+static int add_rules(scmp_filter_ctx filter, int family)
 {
     int err = 0;
 
@@ -101,6 +101,9 @@ static int add_rules(scmp_filter_ctx filter)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
     for (size_t i = 0; !err && i < sizeof refused / sizeof refused[0]; i++)
         err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), refused[i], 0);
+    if (!err) /* connect() of IPv6 comes from an address of ours (igd_connect.c) */
+        err = seccomp_rule_add(filter, family == AF_INET6 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES),
+                               SCMP_SYS(bind), 0);
     if (!err) /* memory, but none that could be run */
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0));
@@ -109,39 +112,37 @@ static int add_rules(scmp_filter_ctx filter)
                                SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0));
     if (!err)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                               SCMP_A0(SCMP_CMP_EQ, AF_INET, 0),
+                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0),
                                SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
-    if (!err) /* IPv6, Unix, netlink and UDP: no such thing here */
+    if (!err) /* the other family, Unix, netlink and UDP: no such thing here */
         err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                               SCMP_A0(SCMP_CMP_NE, AF_INET, 0));
+                               SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)family, 0));
     return err;
 }
 
-static int filter_calls(void)
+static int filter_calls(int family)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int err;
 
     if (!filter)
         return -ENOMEM;
-    err = add_rules(filter);
+    err = add_rules(filter, family);
     if (!err)
         err = seccomp_load(filter);
     seccomp_release(filter);
     return err;
 }
 
-int igd_sandbox_enter(int keep, const struct tn_addr *gateway)
+int igd_sandbox_enter(int keep, const struct igd_job *job)
 {
     int err;
 
-    if (!tn_addr_is_v4(gateway))
-        return -EINVAL;
-    igd_connect_only(gateway->ip + 12);
+    igd_connect_only(job);
     err = close_others(keep);
     if (!err)
         err = limit();
     if (!err)
         err = drop_privileges();
-    return err ? err : filter_calls();
+    return err ? err : filter_calls(tn_addr_is_v4(&job->gateway) ? AF_INET : AF_INET6);
 }

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "igd_status.h"
+
 #if !defined(MINIUPNPC_API_VERSION) || MINIUPNPC_API_VERSION < 16
 #error "miniupnpc 2.0 or newer is needed"
 #endif
@@ -31,13 +33,6 @@ struct entry_text {
     char external_port[6], client[16], internal_port[6], protocol[4], description[80], enabled[4],
         remote[64], lease[16];
 };
-
-static uint16_t status_of(int rc)
-{
-    if (rc == UPNPCOMMAND_SUCCESS)
-        return IGD_OK;
-    return rc >= 400 && rc <= 899 ? (uint16_t)rc : IGD_TRANSPORT;
-}
 
 static const char *protocol_of(const struct igd_job *job)
 {
@@ -188,7 +183,7 @@ static void map(struct igd *i)
     snprintf(i->internal_port, sizeof i->internal_port, "%u", i->job->internal_port);
     snprintf(i->lease, sizeof i->lease, "%u", i->job->lease_s);
     rc = add(i);
-    i->out->status = status_of(rc);
+    i->out->status = igd_status_of(rc);
     if (rc != UPNPCOMMAND_SUCCESS)
         return;
     i->out->external_port = (uint16_t)number(i->external_port, UINT16_MAX);
@@ -214,7 +209,7 @@ static void unmap(struct igd *i)
     rc = read_entry(i, i->external_port, &e);
     if (rc != IGD_NO_SUCH_ENTRY) /* which some routers do not say of a deletion */
         rc = delete_entry(i, i->external_port, protocol_of(i->job));
-    i->out->status = status_of(rc);
+    i->out->status = igd_status_of(rc);
 }
 
 /* ---- the table ---- */

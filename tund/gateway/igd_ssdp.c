@@ -1,6 +1,7 @@
 /* The search. The library's own waits for the last straggler and takes every host's answer; ours goes to
  * the group and, as some routers hear only one of them, to the gateway directly, three times, and counts
- * an answer only if it came from the gateway and points back to it. */
+ * an answer only if it came from the gateway and points back to it. A router names any of its IPv6 addresses:
+ * of such a location the port and the path are taken, and the address is always the gateway's. */
 #include "igd_ssdp.h"
 
 #include <arpa/inet.h>
@@ -23,6 +24,13 @@ static const char *const targets[] = {
     "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
     "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
     "urn:schemas-upnp-org:service:WANIPConnection:1",
+    NULL,
+};
+/* The firewall control is of IGD 2 alone. */
+static const char *const targets6[] = {
+    "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
+    "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1",
+    NULL,
 };
 
 /* ---- an answer ---- */
@@ -59,6 +67,13 @@ static void add_location(const char *value, size_t len, const struct tn_addr *ga
     }
     memcpy(url, value, len);
     url[len] = '\0';
+    if (!tn_addr_is_v4(gateway)) {
+        char at_gateway[IGD_LOCATION_SIZE];
+
+        if (igd_url_at(at_gateway, url, gateway))
+            memcpy(url, at_gateway, sizeof url);
+    }
+    len = strlen(url);
     if (!igd_url_is_of(url, gateway)) {
         out->foreign = true;
         return;
@@ -92,49 +107,99 @@ void ssdp_take(const char *text, size_t len, const struct tn_addr *gateway, stru
 
 /* ---- the socket ---- */
 
-int ssdp_open(const struct tn_addr *own)
+union any {
+    struct sockaddr sa;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+};
+
+static socklen_t to_sockaddr(const struct tn_addr *a, uint16_t port, uint32_t scope, union any *out)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET};
+    memset(out, 0, sizeof *out);
+    if (tn_addr_is_v4(a)) {
+        out->in.sin_family = AF_INET;
+        out->in.sin_port = htons(port);
+        memcpy(&out->in.sin_addr, a->ip + 12, 4);
+        return sizeof out->in;
+    }
+    out->in6.sin6_family = AF_INET6;
+    out->in6.sin6_port = htons(port);
+    out->in6.sin6_scope_id = scope;
+    memcpy(&out->in6.sin6_addr, a->ip, 16);
+    return sizeof out->in6;
+}
+
+/* The address that answers is to be the gateway's that we know: a link-local one answers another of the kind. */
+static struct tn_addr bind_address(const struct igd_job *job)
+{
+    static const uint8_t any[16];
+
+    if (!tn_addr_is_v4(&job->gateway) && job->gateway.ip[0] == 0xfe && (job->gateway.ip[1] & 0xc0) == 0x80)
+        return tn_addr_v6(any, 0);
+    return job->own;
+}
+
+static int set_group(int fd, const struct igd_job *job, const union any *own)
+{
     unsigned char ttl = 2;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int hops = 1, ifindex = (int)job->scope;
+    int err;
+
+    if (tn_addr_is_v4(&job->gateway))
+        err = setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &own->in.sin_addr, sizeof own->in.sin_addr) ||
+              setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof ttl);
+    else
+        err = setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &ifindex, sizeof ifindex) ||
+              setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops);
+    return err ? -errno : 0;
+}
+
+int ssdp_open(const struct igd_job *job)
+{
+    const struct tn_addr from = bind_address(job);
+    int fd = socket(tn_addr_is_v4(&job->gateway) ? AF_INET : AF_INET6,
+                    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    union any sa;
+    socklen_t len = to_sockaddr(&from, 0, 0, &sa);
     int err;
 
     if (fd < 0)
         return -errno;
-    memcpy(&sa.sin_addr, own->ip + 12, 4);
-    if (bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
-        setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &sa.sin_addr, sizeof sa.sin_addr) == 0 &&
-        setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof ttl) == 0)
+    err = bind(fd, &sa.sa, len) == 0 ? set_group(fd, job, &sa) : -errno;
+    if (!err)
         return fd;
-    err = -errno;
     close(fd);
     return err;
 }
 
-static int send_search(int fd, const char *target, const char *host, const struct sockaddr_in *to)
+static int send_search(int fd, const char *target, const struct tn_addr *host, uint32_t scope)
 {
-    char text[256];
-    int len = snprintf(text, sizeof text,
-                       "M-SEARCH * HTTP/1.1\r\nHOST: %s:1900\r\nMAN: \"ssdp:discover\"\r\n"
-                       "MX: 1\r\nST: %s\r\n\r\n", host, target);
+    char text[256], name[INET6_ADDRSTRLEN];
+    bool v4 = tn_addr_is_v4(host);
+    union any to;
+    socklen_t to_len = to_sockaddr(host, SSDP_PORT, scope, &to);
+    int len;
 
-    return sendto(fd, text, (size_t)len, 0, (const struct sockaddr *)to, sizeof *to) < 0 ? -errno : 0;
+    if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? host->ip + 12 : host->ip, name, sizeof name))
+        return -errno;
+    len = snprintf(text, sizeof text, "M-SEARCH * HTTP/1.1\r\nHOST: %s%s%s:1900\r\n"
+                   "MAN: \"ssdp:discover\"\r\nMX: 1\r\nST: %s\r\n\r\n",
+                   v4 ? "" : "[", name, v4 ? "" : "]", target);
+    return sendto(fd, text, (size_t)len, 0, &to.sa, to_len) < 0 ? -errno : 0;
 }
 
 /* What cannot be sent now is sent again, or the other way gets through. */
-static void send_all(int fd, const struct tn_addr *gateway)
+static void send_all(int fd, const struct igd_job *job)
 {
-    struct sockaddr_in group = {.sin_family = AF_INET, .sin_port = htons(SSDP_PORT)};
-    struct sockaddr_in one = group;
-    char name[INET_ADDRSTRLEN];
+    static const uint8_t group4[4] = {239, 255, 255, 250};
+    static const uint8_t group6[16] = {0xff, 0x02, [15] = 0x0c};
+    bool v4 = tn_addr_is_v4(&job->gateway);
+    struct tn_addr group = v4 ? tn_addr_v4(group4, 0) : tn_addr_v6(group6, 0);
+    const char *const *target = v4 ? targets : targets6;
 
-    group.sin_addr.s_addr = htonl(0xeffffffau); /* 239.255.255.250 */
-    memcpy(&one.sin_addr, gateway->ip + 12, 4);
-    if (!inet_ntop(AF_INET, &one.sin_addr, name, sizeof name))
-        return;
-    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
-        (void)send_search(fd, targets[i], "239.255.255.250", &group);
-        (void)send_search(fd, targets[i], name, &one);
+    for (size_t i = 0; target[i]; i++) {
+        (void)send_search(fd, target[i], &group, job->scope);
+        (void)send_search(fd, target[i], &job->gateway, job->scope);
     }
 }
 
@@ -149,15 +214,22 @@ static int64_t clock_ms(void)
 static void receive(int fd, const struct tn_addr *gateway, struct ssdp_found *out)
 {
     char text[DATAGRAM_MAX];
-    struct sockaddr_in from;
+    union any from;
     socklen_t from_len = sizeof from;
-    ssize_t n = recvfrom(fd, text, sizeof text, 0, (struct sockaddr *)&from, &from_len);
+    ssize_t n = recvfrom(fd, text, sizeof text, 0, &from.sa, &from_len);
+    bool is_its;
 
-    if (n > 0 && from_len == sizeof from && memcmp(&from.sin_addr, gateway->ip + 12, 4) == 0)
+    if (n <= 0)
+        return;
+    if (tn_addr_is_v4(gateway))
+        is_its = from.sa.sa_family == AF_INET && memcmp(&from.in.sin_addr, gateway->ip + 12, 4) == 0;
+    else
+        is_its = from.sa.sa_family == AF_INET6 && memcmp(&from.in6.sin6_addr, gateway->ip, 16) == 0;
+    if (is_its)
         ssdp_take(text, (size_t)n, gateway, out);
 }
 
-void ssdp_search(int fd, const struct tn_addr *gateway, struct ssdp_found *out)
+void ssdp_search(int fd, const struct igd_job *job, struct ssdp_found *out)
 {
     int64_t now = clock_ms(), end = now + SSDP_WAIT_MS, again = now;
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -166,11 +238,11 @@ void ssdp_search(int fd, const struct tn_addr *gateway, struct ssdp_found *out)
     memset(out, 0, sizeof *out);
     for (; now < end; now = clock_ms()) {
         if (now >= again && !out->count) {
-            send_all(fd, gateway);
+            send_all(fd, job);
             again = now + REPEAT_MS;
         }
         if (poll(&p, 1, (int)((out->count || end < again ? end : again) - now)) > 0)
-            receive(fd, gateway, out);
+            receive(fd, &job->gateway, out);
         if (out->count && !had) {
             had = true;
             end = clock_ms() + STRAGGLERS_MS;

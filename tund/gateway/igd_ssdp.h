@@ -12,14 +12,14 @@ struct ssdp_found {
     bool foreign; /* the gateway pointed to another host, and is not believed there */
 };
 
-/* A UDP socket on our own address, for ssdp_search; a negative errno. */
-TN_MUST_CHECK int ssdp_open(const struct tn_addr *own);
+/* A UDP socket towards the job's gateway, for ssdp_search; a negative errno. */
+TN_MUST_CHECK int ssdp_open(const struct igd_job *job);
 /* Asks the group and the gateway itself, and listens to the gateway alone; ends soon after its first
  * usable answer, or after SSDP_WAIT_MS. */
 #define SSDP_WAIT_MS 2500
-void ssdp_search(int fd, const struct tn_addr *gateway, struct ssdp_found *out);
+void ssdp_search(int fd, const struct igd_job *job, struct ssdp_found *out);
 
-/* One answer: adds what it says to `out`. Anything but an HTTP 200 with a LOCATION adds nothing. */
+/* One answer: adds what it says to `out`; an IPv6 location at the gateway's own address. Anything but an HTTP 200 with a LOCATION adds nothing. */
 void ssdp_take(const char *text, size_t len, const struct tn_addr *gateway, struct ssdp_found *out);
 
 #endif

@@ -11,7 +11,10 @@ static const char *const op_name[IGD_OP_COUNT] = {
 
 static void write_ip(char *out, size_t size, const struct tn_addr *a)
 {
-    snprintf(out, size, "%u.%u.%u.%u", a->ip[12], a->ip[13], a->ip[14], a->ip[15]);
+    bool v4 = tn_addr_is_v4(a);
+
+    if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->ip + 12 : a->ip, out, (socklen_t)size))
+        out[0] = '\0'; /* which no text that fits makes it do, and the child refuses */
 }
 
 void igd_words_write(const struct igd_job *job, struct igd_words *out)
@@ -28,15 +31,23 @@ void igd_words_write(const struct igd_job *job, struct igd_words *out)
     snprintf(out->text[7], size, "%u", job->external_port);
     snprintf(out->text[8], size, "%u", job->internal_port);
     snprintf(out->text[9], size, "%u", job->lease_s);
+    snprintf(out->text[10], size, "%u", job->scope);
+    if (job->pinhole == IGD_NO_PINHOLE)
+        snprintf(out->text[11], size, "-");
+    else
+        snprintf(out->text[11], size, "%d", (int)job->pinhole);
 }
 
 static bool read_ip(const char *text, struct tn_addr *out)
 {
-    uint8_t ip[4];
+    uint8_t ip[16];
 
-    if (inet_pton(AF_INET, text, ip) != 1)
+    if (inet_pton(AF_INET, text, ip) == 1)
+        *out = tn_addr_v4(ip, 0);
+    else if (inet_pton(AF_INET6, text, ip) == 1)
+        *out = tn_addr_v6(ip, 0);
+    else
         return false;
-    *out = tn_addr_v4(ip, 0);
     return true;
 }
 
@@ -82,13 +93,40 @@ static bool read_description(struct igd_job *job, const char *text)
     return true;
 }
 
+/* Where both are of one family, and an IPv6 gateway's link is known. */
+static bool read_where(struct igd_job *job, char *const *words)
+{
+    unsigned long scope;
+
+    if (!read_ip(words[1], &job->gateway) || !read_ip(words[2], &job->own) ||
+        !read_number(words[10], INT32_MAX, &scope) ||
+        tn_addr_is_v4(&job->gateway) != tn_addr_is_v4(&job->own) ||
+        tn_addr_is_v4(&job->gateway) != (scope == 0))
+        return false;
+    job->scope = (uint32_t)scope;
+    return true;
+}
+
+static bool read_pinhole(struct igd_job *job, const char *text)
+{
+    unsigned long n;
+
+    job->pinhole = IGD_NO_PINHOLE;
+    if (strcmp(text, "-") == 0)
+        return true;
+    if (!read_number(text, UINT16_MAX, &n) || tn_addr_is_v4(&job->gateway))
+        return false;
+    job->pinhole = (int32_t)n;
+    return true;
+}
+
 int igd_words_read(struct igd_job *job, int count, char *const *words)
 {
     unsigned long sweep, external, internal, lease;
     struct igd_job got = {0};
 
-    if (count != IGD_WORDS || !read_op(words[0], &got.op) || !read_ip(words[1], &got.gateway) ||
-        !read_ip(words[2], &got.own) || !read_location(&got, words[3]) ||
+    if (count != IGD_WORDS || !read_op(words[0], &got.op) || !read_where(&got, words) ||
+        !read_location(&got, words[3]) || !read_pinhole(&got, words[11]) ||
         !read_description(&got, words[4]) || !read_number(words[5], 1, &sweep) ||
         !read_number(words[7], UINT16_MAX, &external) || !read_number(words[8], UINT16_MAX, &internal) ||
         !read_number(words[9], UINT32_MAX, &lease))

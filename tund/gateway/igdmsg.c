@@ -1,17 +1,19 @@
 /* The child's answer:
  *
- *   "tigd" format[1] = 1  version[1] status[2] swept[2] external_port[2] lease[4] external_ip[16]
- *   location_len[1] location
+ *   "tigd" format[1] = 2  version[1] status[2] swept[2] external_port[2] lease[4] external_ip[16]
+ *   pinhole[2] works[1] location_len[1] location
  *   count[2] { protocol[1] external_port[2] internal_port[2] internal_ip[16] lease[4] text_len[1] text }
  *
  * Integers are big endian; a protocol is 6 or 17; texts are printable ASCII without a NUL. */
 #include "igdmsg.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libtunnel/base/cursor.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
 
@@ -72,7 +74,8 @@ int igdmsg_encode(const struct igd_answer *a, uint8_t *out, size_t cap, size_t *
 {
     struct tn_writer w;
 
-    if (!is_status(a->status) || a->version > 2 || a->entry_count > IGD_ENTRIES_MAX)
+    if (!is_status(a->status) || a->version > 2 || a->works >= IGD_WORKS_COUNT ||
+        a->entry_count > IGD_ENTRIES_MAX)
         return TN_EINVAL;
     tn_writer_init(&w, out, cap);
     tn_write_bytes(&w, magic, sizeof magic);
@@ -83,6 +86,8 @@ int igdmsg_encode(const struct igd_answer *a, uint8_t *out, size_t cap, size_t *
     tn_write_u16(&w, a->external_port);
     tn_write_u32(&w, a->lease_s);
     tn_write_bytes(&w, a->external.ip, 16);
+    tn_write_u16(&w, a->pinhole);
+    tn_write_u8(&w, a->works);
     write_text(&w, a->location, sizeof a->location);
     tn_write_u16(&w, a->entry_count);
     for (size_t i = 0; i < a->entry_count; i++) {
@@ -134,13 +139,15 @@ int igdmsg_decode(struct igd_answer *out, const uint8_t *data, size_t len)
     out->lease_s = tn_read_u32(&r);
     tn_read_bytes(&r, out->external.ip, 16);
     out->external.port = 0;
+    out->pinhole = tn_read_u16(&r);
+    out->works = tn_read_u8(&r);
     read_text(&r, out->location, sizeof out->location);
     out->entry_count = tn_read_u16(&r);
     if (!tn_reader_ok(&r) || out->entry_count > IGD_ENTRIES_MAX)
         return TN_EINVAL;
     for (size_t i = 0; i < out->entry_count && tn_reader_ok(&r); i++)
         read_entry(&r, &out->entry[i]);
-    if (!tn_reader_done(&r) || !is_status(out->status) || out->version > 2)
+    if (!tn_reader_done(&r) || !is_status(out->status) || out->version > 2 || out->works >= IGD_WORKS_COUNT)
         return TN_EINVAL;
     return 0;
 }
@@ -175,21 +182,72 @@ static bool take_port(const char **at)
     return true;
 }
 
+static const char scheme[] = "http://";
+
+/* [PORT]/... */
+static bool is_rest(const char *rest)
+{
+    if (*rest == ':' && (rest++, !take_port(&rest)))
+        return false;
+    return *rest == '/';
+}
+
+/* The literal between the brackets of http://[...]; what follows it. NULL: it is none. */
+static const char *take_v6(const char *url, uint8_t ip[16])
+{
+    char text[INET6_ADDRSTRLEN];
+    size_t len = strnlen(url, IGD_LOCATION_SIZE), n;
+
+    if (len == IGD_LOCATION_SIZE || !is_clean(url, len) || strncmp(url, scheme, sizeof scheme - 1) != 0)
+        return NULL;
+    url += sizeof scheme - 1;
+    if (*url++ != '[')
+        return NULL;
+    n = strcspn(url, "]%"); /* a scope is the router's own, and says nothing here */
+    if (n >= sizeof text)
+        return NULL;
+    memcpy(text, url, n);
+    text[n] = '\0';
+    url = strchr(url, ']');
+    return url && inet_pton(AF_INET6, text, ip) == 1 ? url + 1 : NULL;
+}
+
+static bool is_of_v6(const char *url, const struct tn_addr *gateway)
+{
+    uint8_t ip[16];
+    const char *rest = take_v6(url, ip);
+
+    return rest && !memchr(url, '%', (size_t)(rest - url)) && is_rest(rest) &&
+           memcmp(ip, gateway->ip, sizeof ip) == 0;
+}
+
 bool igd_url_is_of(const char *url, const struct tn_addr *gateway)
 {
-    static const char scheme[] = "http://";
     size_t len = strnlen(url, IGD_LOCATION_SIZE);
     uint8_t ip[4];
 
+    if (!tn_addr_is_v4(gateway))
+        return is_of_v6(url, gateway);
     if (len == IGD_LOCATION_SIZE || !is_clean(url, len) ||
-        strncmp(url, scheme, sizeof scheme - 1) != 0 || !tn_addr_is_v4(gateway))
+        strncmp(url, scheme, sizeof scheme - 1) != 0)
         return false;
     url += sizeof scheme - 1;
     for (int i = 0; i < 4; i++) {
         if (!take_byte(&url, &ip[i]) || (i < 3 && *url++ != '.'))
             return false;
     }
-    if (*url == ':' && (url++, !take_port(&url)))
+    return is_rest(url) && memcmp(ip, gateway->ip + 12, 4) == 0;
+}
+
+bool igd_url_at(char out[IGD_LOCATION_SIZE], const char *url, const struct tn_addr *gateway)
+{
+    uint8_t ip[16];
+    const char *rest = take_v6(url, ip);
+    char own[INET6_ADDRSTRLEN];
+    int n;
+
+    if (!rest || !is_rest(rest) || !inet_ntop(AF_INET6, gateway->ip, own, sizeof own))
         return false;
-    return *url == '/' && memcmp(ip, gateway->ip + 12, 4) == 0;
+    n = snprintf(out, IGD_LOCATION_SIZE, "http://[%s]%s", own, rest);
+    return n > 0 && n < IGD_LOCATION_SIZE;
 }

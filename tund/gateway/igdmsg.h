@@ -18,22 +18,25 @@
 
 enum igd_op {
     IGD_PROBE, /* look for the router; remove entries of our description where `sweep` is set */
-    IGD_MAP,   /* make or renew a mapping */
+    IGD_MAP,   /* make or renew a mapping; at an IPv6 gateway: a pinhole in its firewall */
     IGD_UNMAP, /* remove one */
-    IGD_LIST,  /* read the table */
+    IGD_LIST,  /* read the table; of IPv4 alone */
     IGD_OP_COUNT,
 };
 
 struct igd_job {
     enum igd_op op;
-    struct tn_addr gateway, own;    /* the default gateway, and our address towards it; IPv4 */
+    struct tn_addr gateway, own;    /* the default gateway, and our address towards it; of one family */
+    uint32_t scope;                 /* IPv6: index of the interface towards it; 0 for IPv4 */
     char location[IGD_LOCATION_SIZE]; /* known from a probe, or "": to be looked for */
     char description[IGD_DESCRIPTION_SIZE]; /* letters, digits, - and space */
     bool sweep;
     bool tcp;
     uint16_t external_port, internal_port;
-    uint32_t lease_s; /* 0: for good */
+    uint32_t lease_s; /* 0: for good; a pinhole has one */
+    int32_t pinhole;  /* IPv6: the one to renew or remove; IGD_NO_PINHOLE: none */
 };
+#define IGD_NO_PINHOLE (-1)
 
 /* 0: done. 400 to 899: the router's own refusal, as UPnP numbers it. Below: */
 enum igd_status {
@@ -44,14 +47,23 @@ enum igd_status {
     IGD_NOT_CONNECTED = 4,  /* the router says that its outside is not connected */
     IGD_TRANSPORT = 5,      /* a command was not answered */
     IGD_REWRITTEN = 6,      /* the router took the mapping, but for another inside port or host */
+    IGD_FIREWALL_OFF = 7,   /* IPv6: the router says that its firewall lets everything in */
+    IGD_BAD_PINHOLE = 8,    /* IPv6: the router opened it, and gave no number that could be one */
     IGD_STATUS_COUNT,
     /* UPnP's */
     IGD_NOT_AUTHORIZED = 606,
+    IGD_PINHOLES_FULL = 701,     /* of WANIPv6FirewallControl:1, section 2.5 */
+    IGD_FIREWALL_DISABLED = 702,
+    IGD_NO_PINHOLES = 703,       /* the firewall is on, and may not be opened */
+    IGD_NO_SUCH_PINHOLE = 704,
     IGD_NO_SUCH_ENTRY = 714,
     IGD_CONFLICT = 718,
     IGD_SAME_PORTS_ONLY = 724,
     IGD_ONLY_PERMANENT = 725,
 };
+
+/* Has the router seen anything come in through the pinhole? */
+enum igd_works { IGD_WORKS_UNKNOWN, IGD_WORKS, IGD_WORKS_NOT, IGD_WORKS_COUNT };
 
 struct igd_entry {
     bool tcp;
@@ -68,6 +80,8 @@ struct igd_answer {
     uint16_t external_port; /* IGD_MAP */
     uint32_t lease_s;       /* IGD_MAP: 0 for good */
     struct tn_addr external; /* the router's outside address, port 0; all zero: it did not say */
+    uint16_t pinhole; /* IGD_MAP of IPv6 that was done: the router's number of it */
+    uint8_t works;    /* IGD_MAP of IPv6 that renewed: enum igd_works */
     char location[IGD_LOCATION_SIZE];
     uint16_t entry_count;
     struct igd_entry entry[IGD_ENTRIES_MAX];
@@ -82,5 +96,8 @@ void igdmsg_clean(char *out, size_t size, const char *text);
 
 /* http://GATEWAY[:PORT]/..., the address being a literal that is equal to the gateway's. */
 bool igd_url_is_of(const char *url, const struct tn_addr *gateway);
+/* A router has many IPv6 addresses, and names any of them: out is the same URL at the gateway's own. False: it
+ * is no http:// URL with an IPv6 literal, or too long. `out` is then undefined. */
+bool igd_url_at(char out[IGD_LOCATION_SIZE], const char *url, const struct tn_addr *gateway);
 
 #endif

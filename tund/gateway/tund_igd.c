@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "igd_pinhole.h"
 #include "igd_sandbox.h"
 #include "igd_soap.h"
 #include "igd_ssdp.h"
@@ -14,23 +15,31 @@
 enum { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_WRONG_USAGE = 2 };
 
 static const char help[] =
-    "Usage: tund-igd JOB   (ten words, see igd_words.h)\n"
+    "Usage: tund-igd JOB   (twelve words, see igd_words.h)\n"
     "Does one UPnP job for tund at the default gateway, in a sandbox, and writes the answer to\n"
     "standard output. It is started by tund, and of no use to people: see tundctl portmap.\n";
+
+static void do_job(const struct igd_job *job, const char *location, struct igd_answer *out)
+{
+    if (tn_addr_is_v4(&job->gateway))
+        igd_soap_run(job, location, out);
+    else
+        igd_pinhole_run(job, location, out);
+}
 
 static void run(const struct igd_job *job, int fd, struct igd_answer *out)
 {
     struct ssdp_found found;
 
     if (job->location[0]) {
-        igd_soap_run(job, job->location, out);
+        do_job(job, job->location, out);
         return;
     }
-    ssdp_search(fd, &job->gateway, &found);
+    ssdp_search(fd, job, &found);
     memset(out, 0, sizeof *out);
     out->status = found.foreign ? IGD_FOREIGN : IGD_NO_ANSWER;
     for (unsigned i = 0; i < found.count; i++) {
-        igd_soap_run(job, found.location[i], out);
+        do_job(job, found.location[i], out);
         if (out->status != IGD_BAD_DESCRIPTION)
             return;
     }
@@ -69,8 +78,8 @@ int main(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_WRONG_USAGE;
     }
-    fd = ssdp_open(&job.own);
-    if (fd < 0 || igd_sandbox_enter(fd, &job.gateway) != 0)
+    fd = ssdp_open(&job);
+    if (fd < 0 || igd_sandbox_enter(fd, &job) != 0)
         return EXIT_CANNOT;
     run(&job, fd, &answer);
     if (igdmsg_encode(&answer, out, sizeof out, &len) != 0 || !write_all(out, len))

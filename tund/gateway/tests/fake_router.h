@@ -4,6 +4,7 @@
 #ifndef TUND_GATEWAY_TESTS_FAKE_ROUTER_H
 #define TUND_GATEWAY_TESTS_FAKE_ROUTER_H
 
+#include "fake_firewall.h"
 #include "hexed.h"
 #include "libtunnel/base/cursor.h"
 #include "libtunnel/base/now.h"
@@ -27,6 +28,7 @@ struct fake {
     bool only_permanent;      /* UPnP 725 for any lease */
     uint64_t igd_takes_us;
     bool igd_dies;            /* the child ends without an answer */
+    struct fake_firewall firewall; /* UPnP of its IPv6 side */
     unsigned silent_after_pcp_map; /* answers no PCP request after so many; 0: all */
     /* what happened */
     unsigned pcp_maps, pcp_deletes, natpmp_maps, natpmp_deletes, natpmp_asks, probes, igd_maps,
@@ -139,6 +141,11 @@ static inline void fake_igd(struct fake *f)
 
     memset(&a, 0, sizeof a);
     f->job_running = false;
+    if (!tn_addr_is_v4(&job->gateway)) {
+        fake_firewall_answer(&f->firewall, job, f->lease_max_s, &a);
+        gateway_on_igd(&f->g, f->igd_dies ? NULL : &a, f->now_us);
+        return;
+    }
     a.external = f->outside;
     a.version = 1;
     memcpy(a.location, "http://192.168.1.1:5000/x", 26);
@@ -161,9 +168,13 @@ static inline void fake_jobs(struct fake *f)
     if (f->job_running && f->now_us >= f->job_done_us)
         fake_igd(f);
     while (!f->job_running && gateway_poll_job(&f->g, &f->last_job)) {
-        f->probes += f->last_job.op == IGD_PROBE;
-        f->igd_maps += f->last_job.op == IGD_MAP;
-        f->igd_unmaps += f->last_job.op == IGD_UNMAP;
+        bool v4 = tn_addr_is_v4(&f->last_job.gateway);
+
+        f->probes += v4 && f->last_job.op == IGD_PROBE;
+        f->igd_maps += v4 && f->last_job.op == IGD_MAP;
+        f->igd_unmaps += v4 && f->last_job.op == IGD_UNMAP;
+        if (!v4)
+            fake_firewall_count(&f->firewall, f->last_job.op);
         assert_true(f->probes + f->igd_maps + f->igd_unmaps < 10000);
         f->job_running = true;
         f->job_done_us = f->now_us + f->igd_takes_us;

@@ -49,7 +49,7 @@ static void check(const struct gateway *g)
         if (m->state == GATEWAY_MAPPED)
             MUST(tn_addr_is_probeable(&m->external) && m->protocol != GATEWAY_NONE);
         if (m->state == GATEWAY_FAILED)
-            MUST(tn_addr_is_zero(&m->external) && m->due_us != TN_NEVER && m->why != GATEWAY_WELL);
+            MUST(m->pinhole == IGD_NO_PINHOLE && tn_addr_is_zero(&m->external) && m->due_us != TN_NEVER && m->why != GATEWAY_WELL);
     }
 }
 
@@ -89,7 +89,7 @@ static void igd(struct gateway *g, struct script *s, uint64_t now_us)
 {
     static struct igd_answer a;
 
-    if (!g->igd.running)
+    if (!g->job.running)
         return;
     memset(&a, 0, sizeof a);
     a.status = (uint16_t)(take(s) << 8 | take(s));
@@ -98,6 +98,8 @@ static void igd(struct gateway *g, struct script *s, uint64_t now_us)
     a.external.ip[10] = a.external.ip[11] = 0xff;
     a.external.ip[12] = take(s);
     a.location[0] = (char)take(s);
+    a.pinhole = take(s);
+    a.works = take(s) % IGD_WORKS_COUNT;
     gateway_on_igd(g, a.status == 0xffff ? NULL : &a, now_us);
 }
 
@@ -152,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         now_us += TN_MS(100);
         gateway_tick(&g, now_us);
         pull(&g, now_us);
-        if (g.igd.running)
+        if (g.job.running)
             gateway_on_igd(&g, NULL, now_us);
     }
     MUST(gateway_is_idle(&g));

@@ -56,7 +56,7 @@ static void only_the_first_probe_sweeps(void **state)
     fake_jobs(&f);
     assert_true(f.last_job.sweep);
     fake_run(&f, TN_S(3));
-    f.g.igd.service = GATEWAY_ABSENT;
+    f.g.igd[GATEWAY_V4].service = GATEWAY_ABSENT;
     gateway_set_router(&f.g, GATEWAY_V4, &router, f.now_us);
     fake_run(&f, TN_S(3));
     assert_int_equal(f.probes, 2);
@@ -196,7 +196,7 @@ static void an_answer_about_another_router_is_not_believed(void **state)
     gateway_set_router(&f.g, GATEWAY_V4, &router, f.now_us);
     f.now_us += TN_S(2);
     fake_igd(&f);
-    assert_int_not_equal(f.g.igd.service, GATEWAY_THERE);
+    assert_int_not_equal(f.g.igd[GATEWAY_V4].service, GATEWAY_THERE);
     fake_run(&f, TN_S(10));
     assert_int_equal(f.probes, 2);
     assert_int_equal(fake_mapping(&f)->state, GATEWAY_MAPPED);
@@ -242,7 +242,7 @@ static void what_waits_for_a_probe_ends_when_all_is_stopped(void **state)
     fake_init(&f);
     run_upnp(&f, TN_S(10));
     assert_int_equal(fake_mapping(&f)->state, GATEWAY_MAPPED);
-    f.g.igd.service = GATEWAY_UNKNOWN;
+    f.g.igd[GATEWAY_V4].service = GATEWAY_UNKNOWN;
     gateway_remove(&f.g, 0, f.now_us);
     assert_int_equal(fake_mapping(&f)->state, GATEWAY_ENDING);
     gateway_stop(&f.g, f.now_us);

@@ -51,8 +51,8 @@ static void run(const char *script, bool kill_at_once)
     assert_int_equal(unlink(path), 0);
 }
 
-#define REFUSAL "printf 'tigd\\001\\000\\002\\316\\000\\000\\000\\000\\000\\000\\000\\000'; " /* 718 */ \
-                "head -c 19 /dev/zero"
+#define REFUSAL "printf 'tigd\\002\\000\\002\\316\\000\\000\\000\\000\\000\\000\\000\\000'; " /* 718 */ \
+                "head -c 22 /dev/zero"
 
 static void an_answer_is_handed_over_once(void **state)
 {
@@ -64,7 +64,7 @@ static void an_answer_is_handed_over_once(void **state)
 
 static void the_job_is_on_its_command_line_and_nothing_else_is(void **state)
 {
-    run("[ $# = 10 ] && [ \"$1 $2 $3 $4 $5\" = 'probe 192.168.1.1 192.168.1.2 - tund 00112233' ] && "
+    run("[ $# = 12 ] && [ \"$1 $2 $3 $4 $5\" = 'probe 192.168.1.1 192.168.1.2 - tund 00112233' ] && "
         "[ -z \"$HOME$USER\" ] && [ ! -t 0 ] || exit 1; " REFUSAL, false);
     assert_true(seen.answered);
 }

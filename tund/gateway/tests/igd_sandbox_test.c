@@ -16,16 +16,28 @@
 
 #define REFUSED 42 /* exit status: it was said no, as it should be */
 
+static const uint8_t loopback6[16] = {[15] = 1};
+static bool is_v6; /* the gateway of the job */
+
+static struct igd_job the_job(void)
+{
+    struct igd_job job = {.gateway = ip4(127, 0, 0, 1), .own = ip4(127, 0, 0, 1)};
+
+    if (is_v6)
+        job.gateway = job.own = tn_addr_v6(loopback6, 0);
+    return job;
+}
+
 /* Runs `attempt` in the sandbox; the status of waitpid. */
 static int in_sandbox(int (*attempt)(void))
 {
-    const struct tn_addr gateway = ip4(127, 0, 0, 1);
+    const struct igd_job job = the_job();
     int status, keep = dup(STDERR_FILENO);
     pid_t pid = fork();
 
     assert_true(keep > 2 && pid >= 0);
     if (pid == 0) {
-        if (igd_sandbox_enter(keep, &gateway) != 0)
+        if (igd_sandbox_enter(keep, &job) != 0)
             _exit(1);
         _exit(attempt());
     }
@@ -62,7 +74,7 @@ static int open_a_file(void)
 
 static int make_other_sockets(void)
 {
-    static const int families[] = {AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET};
+    const int families[] = {is_v6 ? AF_INET : AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET};
 
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         if (socket(families[i], SOCK_STREAM, 0) >= 0 || errno != EAFNOSUPPORT)
@@ -78,6 +90,15 @@ static int take_much_memory(void)
     return p == MAP_FAILED && errno == ENOMEM ? REFUSED : 0;
 }
 
+static int connect_to6(uint8_t last)
+{
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+    to.sin6_addr.s6_addr[15] = last;
+    return fd < 0 ? -1 : connect(fd, (struct sockaddr *)&to, sizeof to) == 0 ? 0 : errno;
+}
+
 static int connect_to(uint32_t ip)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(ip)};
@@ -88,19 +109,21 @@ static int connect_to(uint32_t ip)
 
 static int connect_elsewhere(void)
 {
-    return connect_to(0x7f000002) == EACCES ? REFUSED : 0;
+    int err = is_v6 ? connect_to6(2) : connect_to(0x7f000002);
+
+    return err == EACCES ? REFUSED : 0;
 }
 
 static int connect_to_the_gateway(void)
 {
-    int err = connect_to(0x7f000001); /* nobody listens, and one is told so by the kernel */
+    int err = is_v6 ? connect_to6(1) : connect_to(0x7f000001); /* nobody listens, and one is told so by the kernel */
 
     return err == ECONNREFUSED ? REFUSED : 0;
 }
 
 static int make_a_udp_socket(void)
 {
-    return socket(AF_INET, SOCK_DGRAM, 0) < 0 ? 1 : 0;
+    return socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) < 0 ? 1 : 0;
 }
 
 static int fork_a_child(void)
@@ -152,6 +175,16 @@ static void files_other_sockets_memory_and_other_hosts_are_refused(void **state)
     assert_refused(connect_to_the_gateway);
 }
 
+static void an_ipv6_gateway_is_as_alone(void **state)
+{
+    is_v6 = true;
+    assert_refused(make_other_sockets);
+    assert_refused(connect_elsewhere);
+    assert_refused(connect_to_the_gateway);
+    assert_killed(make_a_udp_socket, SIGSYS);
+    is_v6 = false;
+}
+
 static void what_only_one_that_was_taken_over_would_do_ends_it(void **state)
 {
     assert_killed(make_a_udp_socket, SIGSYS);
@@ -186,7 +219,7 @@ static bool has_line(const char *text, const char *line)
 
 static void it_has_no_user_group_or_capability(void **state)
 {
-    const struct tn_addr gateway = ip4(127, 0, 0, 1);
+    const struct igd_job job = the_job();
     int ready[2], go[2], status;
     char path[64], text[4096], byte = 0;
     size_t len;
@@ -199,7 +232,7 @@ static void it_has_no_user_group_or_capability(void **state)
     assert_true(pid >= 0);
     if (pid == 0) {
         /* what is kept is the one to report on, and 0 the one to wait on */
-        if (dup2(go[0], 0) != 0 || igd_sandbox_enter(ready[1], &gateway) != 0)
+        if (dup2(go[0], 0) != 0 || igd_sandbox_enter(ready[1], &job) != 0)
             _exit(1);
         _exit(write(ready[1], &byte, 1) == 1 && read(0, &byte, 1) == 1 ? 0 : 1);
     }
@@ -235,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_does_nothing_ends_well),
         cmocka_unit_test(files_other_sockets_memory_and_other_hosts_are_refused),
+        cmocka_unit_test(an_ipv6_gateway_is_as_alone),
         cmocka_unit_test(what_only_one_that_was_taken_over_would_do_ends_it),
         cmocka_unit_test(two_seconds_of_processor_are_the_end),
         cmocka_unit_test(it_has_no_user_group_or_capability),

@@ -98,6 +98,23 @@ static void what_is_no_answer_adds_nothing(void **state)
     }
 }
 
+static void an_ipv6_location_is_taken_at_the_gateways_own_address(void **state)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nLOCATION: http://[2a00::1]:5000/rootDesc.xml\r\n";
+    static const char name[] = "HTTP/1.1 200 OK\r\nLOCATION: http://router.lan/rootDesc.xml\r\n";
+    const uint8_t ip[16] = {0xfe, 0x80, [15] = 1};
+    const struct tn_addr gateway = tn_addr_v6(ip, 0);
+    struct ssdp_found found = {0};
+
+    ssdp_take(text, sizeof text - 1, &gateway, &found);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.location[0], "http://[fe80::1]:5000/rootDesc.xml");
+    assert_false(found.foreign);
+    ssdp_take(name, sizeof name - 1, &gateway, &found);
+    assert_int_equal(found.count, 1);
+    assert_true(found.foreign);
+}
+
 static void the_same_twice_is_one_and_more_than_four_are_four(void **state)
 {
     const struct tn_addr gateway = ip4(192, 168, 1, 1);
@@ -119,6 +136,7 @@ int main(void)
         cmocka_unit_test(headers_are_found_however_they_are_written),
         cmocka_unit_test(another_host_is_noted_and_not_taken),
         cmocka_unit_test(what_is_no_answer_adds_nothing),
+        cmocka_unit_test(an_ipv6_location_is_taken_at_the_gateways_own_address),
         cmocka_unit_test(the_same_twice_is_one_and_more_than_four_are_four),
     };
 

@@ -4,7 +4,8 @@
 
 /* a whole answer, laid out by the comment on top of igdmsg.c */
 static const char probe_answer[] =
-    "74696764 01 02 0000 0003 9c41 00001c20 00000000000000000000ffff37020102"
+    "74696764 02 02 0000 0003 9c41 00001c20 00000000000000000000ffff37020102"
+    "0007 01" /* pinhole 7, through which packets came */
     "1f 687474703a2f2f3139322e3136382e312e313a353030302f726f6f742e786d" /* http://192.168.1.1:5000/root.xm */
     "0002"
     "11 9c41 ca6c 00000000000000000000ffffc0a80102 00000e10 04 74756e64"
@@ -31,6 +32,8 @@ static void an_answer_is_read_field_by_field_and_written_back(void **state)
     assert_int_equal(a.external_port, 40001);
     assert_int_equal(a.lease_s, 7200);
     assert_true(tn_addr_equal(&a.external, &outside));
+    assert_int_equal(a.pinhole, 7);
+    assert_int_equal(a.works, IGD_WORKS);
     assert_string_equal(a.location, "http://192.168.1.1:5000/root.xm");
     assert_int_equal(a.entry_count, 2);
     assert_false(a.entry[0].tcp);
@@ -88,6 +91,13 @@ static void fields_that_cannot_be_are_refused_both_ways(void **state)
     out[7] = 0x84; /* 900 */
     assert_false(takes(out, len));
     a.status = IGD_OK;
+    a.works = IGD_WORKS_COUNT;
+    assert_int_equal(igdmsg_encode(&a, out, sizeof out, &len), TN_EINVAL);
+    a.works = IGD_WORKS_NOT;
+    assert_int_equal(igdmsg_encode(&a, out, sizeof out, &len), 0);
+    assert_true(takes(out, len));
+    out[36]++;
+    assert_false(takes(out, len));
     a.entry_count = IGD_ENTRIES_MAX + 1;
     assert_int_equal(igdmsg_encode(&a, out, sizeof out, &len), TN_EINVAL);
     a.entry_count = IGD_ENTRIES_MAX;
@@ -144,6 +154,45 @@ static void only_the_gateway_itself_is_believed(void **state)
     assert_true(igd_url_is_of(text, &gateway));
 }
 
+static void an_ipv6_location_is_asked_at_the_gateways_own_address(void **state)
+{
+    static const struct {
+        const char *url, *want; /* NULL: refused */
+    } rows[] = {
+        {"http://[2a00:2:1:100::1]:5000/rootDesc.xml", "http://[fe80::1]:5000/rootDesc.xml"},
+        {"http://[fe80::1%25eth0]:80/", "http://[fe80::1]:80/"},
+        {"http://[::1]/x", "http://[fe80::1]/x"},
+        {"http://[fe80:0:0:0:0:0:0:1]/a?b=[c]", "http://[fe80::1]/a?b=[c]"},
+        {"http://[fe80::1]", NULL}, {"http://[fe80::1]:0/", NULL}, {"http://[fe80::1]x/", NULL},
+        {"http://[fe80::1/", NULL}, {"http://fe80::1/", NULL}, {"http://192.168.1.1/", NULL},
+        {"http://gateway/", NULL}, {"https://[fe80::1]/", NULL}, {"http://[]/", NULL}, {"", NULL},
+        {"http://[fe80::1]@[::2]/", NULL}, {"http://[fe80::1]/\r\nHost: x", NULL},
+        {"http://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0001]/", NULL},
+    };
+    const uint8_t ip[16] = {0xfe, 0x80, [15] = 1}, other_ip[16] = {0xfe, 0x80, [15] = 2};
+    const struct tn_addr gateway = tn_addr_v6(ip, 0), other = tn_addr_v6(other_ip, 0);
+    char out[IGD_LOCATION_SIZE], text[2 * IGD_LOCATION_SIZE];
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool good = igd_url_at(out, rows[i].url, &gateway);
+
+        assert_int_equal(good, rows[i].want != NULL);
+        if (!good)
+            continue;
+        assert_string_equal(out, rows[i].want);
+        assert_true(igd_url_is_of(out, &gateway));
+        assert_false(igd_url_is_of(out, &other));
+    }
+    assert_false(igd_url_is_of("http://[fe80::1%25eth0]/", &gateway)); /* what is used names no link */
+    memset(text, 'x', sizeof text);
+    memcpy(text, "http://[::1]/", 13);
+    text[IGD_LOCATION_SIZE - 1] = '\0';
+    assert_false(igd_url_at(out, text, &gateway)); /* four bytes longer than it was */
+    text[IGD_LOCATION_SIZE - 1 - 4] = '\0';
+    assert_true(igd_url_at(out, text, &gateway));
+    assert_int_equal(strlen(out), IGD_LOCATION_SIZE - 1);
+}
+
 static void texts_are_made_harmless(void **state)
 {
     char out[8];
@@ -163,6 +212,7 @@ int main(void)
         cmocka_unit_test(fields_that_cannot_be_are_refused_both_ways),
         cmocka_unit_test(the_longest_answer_fits),
         cmocka_unit_test(only_the_gateway_itself_is_believed),
+        cmocka_unit_test(an_ipv6_location_is_asked_at_the_gateways_own_address),
         cmocka_unit_test(texts_are_made_harmless),
     };
 
