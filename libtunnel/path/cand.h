@@ -52,7 +52,7 @@ struct tn_cand {
     uint64_t last_pong_us;    /* the last answered PING of ours: proof of both directions */
     uint16_t mtu;             /* the longest inner packet that passed in one piece; 0 unknown */
     uint64_t full_ok_us;      /* when that was last seen */
-    uint64_t quiet_until_us;  /* left alone until then, after three silent rounds */
+    uint64_t quiet_until_us;  /* left alone until then, after three silent rounds; sooner in TN_MODE_DIRECT */
     uint64_t next_try_us;     /* when the next packet is due by itself; TN_NEVER: with the next CONNECT */
     struct tn_addr observed;  /* our own address as the peer saw it on this way; zero unknown */
 };

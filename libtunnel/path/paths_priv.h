@@ -34,6 +34,7 @@ enum tn_probe_row {
 #define TN_PUNCH_DELAY_MAX_US TN_S(2)
 #define TN_SILENT_ROUNDS_MAX 3
 #define TN_QUIET_US TN_S(600)
+#define TN_QUIET_DIRECT_US TN_S(60) /* where data has no other way: as CONNECT is asked for at most */
 #define TN_FULL_TRIES 4
 #define TN_SIZE_FLOOR 400 /* longer data may be too long; it is searched down to that */
 #define TN_FULL_GAP_US TN_MS(40)

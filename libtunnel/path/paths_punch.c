@@ -14,7 +14,7 @@
  * after one round trip and a half. A round that is answered ends at once.
  *
  * What it may cost a third party is bounded thrice: probes of a round, three silent
- * rounds and then ten minutes of silence, and a bucket of rounds over all addresses
+ * rounds and then ten minutes of silence (one, where a user allows a direct path alone), and a bucket of rounds over all addresses
  * that never answered (RFC 8445 section 19.5.1: the voice hammer). */
 #include "paths_priv.h"
 
@@ -52,16 +52,26 @@ static void set_end(const struct tn_paths *p, struct tn_probe *pr)
     pr->row[TN_ROW_END] = pr->ping_base_us + len_us;
 }
 
+/* A user who allows a direct path alone waits for it: the silence is then shorter. */
+static bool is_resting(const struct tn_paths *p, const struct tn_probe *pr, const struct tn_now *now)
+{
+    uint64_t until_us = pr->c.quiet_until_us;
+
+    if (until_us && tn_paths_mode(p) == TN_MODE_DIRECT)
+        until_us -= TN_QUIET_US - TN_QUIET_DIRECT_US;
+    return now->us < until_us;
+}
+
 void tn_round_begin(struct tn_paths *p, struct tn_probe *pr, bool punch, uint64_t delay_us,
                     const struct tn_now *now)
 {
-    if (pr->c.verdict == TN_CAND_REFUSED || (punch && now->us < pr->c.quiet_until_us))
+    if (pr->c.verdict == TN_CAND_REFUSED || (punch && is_resting(p, pr, now)))
         return;
     if (pr->round_us) {
         if (now->us < pr->ping_base_us + TN_ROUND_LAST_PING_US || !p->session_up)
             return;
         tn_round_finish(pr, pr->c.last_pong_us >= pr->round_us, now);
-        if (now->us < pr->c.quiet_until_us)
+        if (is_resting(p, pr, now))
             return;
     }
     if (!pay_for_round(p, pr))

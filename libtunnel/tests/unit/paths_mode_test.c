@@ -87,6 +87,25 @@ static void a_direct_path_alone_lets_data_wait_where_there_was_none(void **state
     }
 }
 
+static void a_direct_path_alone_is_tried_again_after_a_minute(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= MODE_SEEDS; seed++) {
+        for (int direct = 0; direct <= 1; direct++) {
+            begin(seed);
+            pathnet_start(&net);
+            net.direct_cut[0] = net.direct_cut[1] = true;
+            for (int end = 0; direct && end < 2; end++)
+                tn_paths_set_mode(&net.end[end].paths, TN_MODE_DIRECT, &net.now);
+            set_data(TN_MS(20));
+            pathnet_run(&net, TN_S(120)); /* every candidate was silent thrice */
+            net.direct_cut[0] = net.direct_cut[1] = false;
+            pathnet_run(&net, TN_S(150)); /* a minute, and one more of CONNECT's pause */
+            check((tn_paths_via(mine) == TN_VIA_DIRECT) == (direct == 1), direct ? "no new try" : "no rest");
+        }
+    }
+}
+
 static void a_direct_path_alone_is_kept_though_it_loses_much(void **state)
 {
     (void)state;
@@ -108,6 +127,7 @@ int main(void)
         cmocka_unit_test(the_relay_alone_from_the_start_answers_a_peer_that_punches),
         cmocka_unit_test(a_direct_path_alone_sends_no_data_by_the_relay_when_it_is_cut),
         cmocka_unit_test(a_direct_path_alone_lets_data_wait_where_there_was_none),
+        cmocka_unit_test(a_direct_path_alone_is_tried_again_after_a_minute),
         cmocka_unit_test(a_direct_path_alone_is_kept_though_it_loses_much),
     };
 
