@@ -21,6 +21,13 @@ static enum tn_path_kind kind_of(uint8_t via)
     return via == TN_VIA_RELAY ? TN_PATH_RELAY : TN_PATH_NONE;
 }
 
+/* A direct path is lost, or looked for by one of us: does our mapped port still forward? */
+static void doubt_mapping(struct tn_node *n, struct tn_now now)
+{
+    if (TN_PATHS_PER_FAMILY > 0)
+        tn_reach_doubt(&n->reach, &now);
+}
+
 static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
@@ -33,6 +40,8 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
         }
         if (!e.moved)
             continue;
+        if (e.via != TN_VIA_DIRECT && p->direct_since_us)
+            doubt_mapping(n, now);
         if (e.via != TN_VIA_DIRECT)
             p->direct_since_us = 0;
         else if (!p->direct_since_us)
@@ -203,6 +212,7 @@ void tn_path_punch(struct tn_node *n, uint32_t peer, const struct tn_cand_wire *
     tn_paths_offer(p->paths, outside, kept, n->own, n->own_count, &now);
     tn_paths_punch(p->paths, TN_MS(delay_ms), &now);
     tn_search_on_punch(n, peer, now);
+    doubt_mapping(n, now);
     tn_path_settle(n, peer, now);
 }
 

@@ -7,7 +7,8 @@
  * One lost datagram must not condemn an address, so only three questions in a row
  * without a dial-back do; one that comes decides at once. What came before the answer
  * counts as well: datagrams overtake one another. A verdict is asked for again after ten
- * minutes where the address is open, and after half an hour where it is not.
+ * minutes where the address is open, and after half an hour where it is not; and at once where an open one is
+ * doubted, since a gateway may stop to forward what it has forwarded.
  *
  * With a coordinator that has one address only, RESTRICTED cannot be told from OPEN. */
 #include "reach.h"
@@ -97,6 +98,17 @@ void tn_reach_renew(struct tn_reach *r, const struct tn_now *now)
     for (size_t i = 0; i < TN_REACH_MAX; i++) {
         r->row[i].asks = 0;
         ask_again(&r->row[i], now->us);
+    }
+}
+
+void tn_reach_doubt(struct tn_reach *r, const struct tn_now *now)
+{
+    for (size_t i = 0; i < TN_REACH_MAX; i++) {
+        struct tn_reach_row *row = &r->row[i];
+
+        if (row->used && row->origin == TN_CAND_MAPPED && row->verdict == TN_REACH_OPEN && row->phase == IDLE &&
+            now->us - row->judged_us >= TN_REACH_DOUBT_US)
+            ask_again(row, now->us);
     }
 }
 

@@ -59,6 +59,10 @@ void tn_reach_set(struct tn_reach *r, const struct tn_cand_wire *list, size_t co
                   const struct tn_now *now);
 /* The network changed: all is to be asked anew. Verdicts stay until then. */
 void tn_reach_renew(struct tn_reach *r, const struct tn_now *now);
+/* A peer that should get through to us by a mapped port does not, or not any more: those that were found open more
+ * than TN_REACH_DOUBT_US ago are asked about at once. They stay open until then. */
+#define TN_REACH_DOUBT_US TN_S(10)
+void tn_reach_doubt(struct tn_reach *r, const struct tn_now *now);
 /* When tn_reach_poll is due, or TN_NEVER. */
 uint64_t tn_reach_next(const struct tn_reach *r);
 /* The next question; false when there is none now. `rng` makes the nonce. */

@@ -70,6 +70,18 @@ RULES
     "$LAB_TOOLS/ctflush" "$router"
 }
 
+# gateway_lies HOME PORT: whatever comes for this outside port is forwarded no more, though it stays mapped.
+gateway_lies() {
+    lab_exec "${LAB_ROUTER[$1]}" nft -f - <<RULES
+table inet filter {
+ chain lies {
+  type filter hook prerouting priority raw; policy accept;
+  iifname wan udp dport $2 drop
+ }
+}
+RULES
+}
+
 gateway_conf() {
     local home=$1 lan=${LAB_PREFIX[$1]} pmp=yes upnp=yes
     [[ ${GATEWAY_ONLY[$home]} != upnp ]] || pmp=no

@@ -227,6 +227,41 @@ static void a_verified_mapping_makes_any_pair_direct(void **state)
     sim_free(n.s);
 }
 
+/* The two talk all the time, by the mapping; then the gateway forwards nothing any more. */
+static void a_mapping_that_stops_to_forward_is_found_out_by_the_path_that_dies(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 341; seed < 346; seed++) {
+        struct net n;
+        struct path_wanted wanted;
+        struct tn_addr mapped;
+
+        build(&n, seed, true, WORLD_MAP_APDM, WORLD_FILTER_APDF);
+        wanted = (struct path_wanted){n.s, n.a, 0};
+        wanted.b = sim_add_member(n.s, "b", "192.168.2.10",
+                                  world_add_nat(n.s->w, "55.2.2.2", -1, WORLD_MAP_APDM, WORLD_FILTER_APDF),
+                                  DELAY_US);
+        sim_run(n.s, TN_S(5));
+        mapped = map_port(&n, 51820, true);
+        sim_run(n.s, TN_S(5));
+        sim_send(n.s, wanted.b, wanted.a, 100, 1);
+        assert_true(sim_run_until(n.s, is_direct, &wanted, TN_S(2)));
+        sim_run(n.s, TN_S(30));
+        assert_int_equal(verdict(&n, &mapped), TN_REACH_OPEN);
+        n.s->w->nat[n.nat].forward.port = 0;
+        world_forget_mappings(n.s->w, n.nat);
+        for (int i = 0; i < 60 && verdict(&n, &mapped) == TN_REACH_OPEN; i++) { /* 6 s */
+            sim_send(n.s, wanted.b, wanted.a, 100, 1);
+            sim_send(n.s, wanted.a, wanted.b, 100, 1);
+            sim_run(n.s, TN_MS(100));
+        }
+        assert_int_equal(verdict(&n, &mapped), TN_REACH_CLOSED);
+        sim_run(n.s, TN_S(1));
+        assert_false(told(&n, &mapped));
+        sim_free(n.s);
+    }
+}
+
 static uint8_t told_mapping(const struct sim *s, int at, int of)
 {
     struct tn_peer_info info;
@@ -271,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_mapping_of_another_router_is_not_ours_to_check),
         cmocka_unit_test(lost_datagrams_do_not_close_an_open_address),
         cmocka_unit_test(a_verified_mapping_makes_any_pair_direct),
+        cmocka_unit_test(a_mapping_that_stops_to_forward_is_found_out_by_the_path_that_dies),
         cmocka_unit_test(members_tell_each_other_what_their_nats_do),
     };
 

@@ -211,6 +211,37 @@ static void a_change_is_told_and_the_same_again_is_not(void **state)
     assert_int_equal(f.event.verdict, TN_REACH_CLOSED);
 }
 
+static void an_open_mapping_that_is_doubted_is_asked_about_at_once(void **state)
+{
+    struct fixture f;
+    uint64_t doubted_us;
+
+    (void)state;
+    begin(&f, TN_CAND_MAPPED);
+    tn_reach_doubt(&f.r, &f.now); /* being asked already */
+    play(&f, BOTH, BOTH);
+    assert_true(tn_reach_take_event(&f.r, &f.event));
+    f.now.us = f.event.judged_us + TN_REACH_DOUBT_US - 1;
+    tn_reach_doubt(&f.r, &f.now); /* it was open a moment ago */
+    assert_true(tn_reach_next(&f.r) > f.now.us + TN_S(60));
+    f.now.us++;
+    tn_reach_doubt(&f.r, &f.now);
+    doubted_us = f.now.us;
+    assert_int_equal(tn_reach_of(&f.r, &f.event.addr), TN_REACH_OPEN);
+    assert_int_equal(play(&f, BOTH, 0), 3);
+    assert_true(tn_reach_take_event(&f.r, &f.event));
+    assert_int_equal(f.event.verdict, TN_REACH_CLOSED);
+    assert_true(f.event.judged_us - doubted_us < TN_S(3));
+    f.now.us += TN_S(60);
+    tn_reach_doubt(&f.r, &f.now); /* it is known to be closed */
+    assert_true(tn_reach_next(&f.r) > f.now.us + TN_S(60));
+    begin(&f, TN_CAND_REFLEXIVE);
+    play(&f, BOTH, BOTH);
+    f.now.us += TN_S(60);
+    tn_reach_doubt(&f.r, &f.now); /* a NAT keeps no promise */
+    assert_true(tn_reach_next(&f.r) > f.now.us + TN_S(60));
+}
+
 static void addresses_come_and_go(void **state)
 {
     struct fixture f;
@@ -252,6 +283,7 @@ int main(void)
         cmocka_unit_test(silence_of_the_coordinator_is_no_verdict),
         cmocka_unit_test(an_address_that_is_not_ours_is_told),
         cmocka_unit_test(a_change_is_told_and_the_same_again_is_not),
+        cmocka_unit_test(an_open_mapping_that_is_doubted_is_asked_about_at_once),
         cmocka_unit_test(addresses_come_and_go),
         cmocka_unit_test(every_verdict_has_a_word),
     };
