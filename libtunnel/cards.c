@@ -24,6 +24,7 @@ static int inspect(const uint8_t *data, size_t len, struct tn_card_facts *out)
         .not_after_s = card.cert.not_after_s,
         .joined_at_s = card.joined_at_s,
         .left = tn_card_has_left(&card),
+        .device = (card.cert.flags & TN_CERT_DEVICE) != 0,
     };
     memcpy(out->network_public, card.cert.network_public, sizeof out->network_public);
     tn_network_id(out->network_id, card.cert.network_public);

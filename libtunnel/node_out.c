@@ -166,3 +166,13 @@ bool tn_poll_out(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct 
            tn_path_poll_pong(n, b, now, route) || poll_coordinator(n, b, now, route) ||
            poll_peers(n, b, now, route);
 }
+
+bool tn_node_goodbye(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route)
+{
+    if (!n->has_coordinator)
+        return false;
+    b->off = TN_BUF_HEADROOM;
+    route->ttl = 0;
+    b->len = tn_coord_client_bye(&n->coord, now, tn_buf_data(b), b->cap - b->off, &route->to);
+    return b->len != 0;
+}

@@ -461,6 +461,18 @@ static uint32_t peer_of(const struct tn_node *n, const uint8_t identity[32])
     return m ? tn_node_member_peer(n, (uint32_t)tn_roster_index(&n->roster, m)) : TN_NO_PEER;
 }
 
+/* What we send under the session that we have with it is lost, and so may an initiation be that is out. */
+static void on_anew(struct tn_node *n, const struct tn_coord_event *e, struct tn_now now)
+{
+    uint32_t peer = peer_of(n, e->identity);
+    struct tn_peer *p = tn_peer_at(n, peer);
+
+    if (!p || !(tn_keys_for_sending(&p->keys, now.us) || tn_timers_is_shaking(&p->timers)))
+        return;
+    tn_timers_hurry(&p->timers, now.us);
+    tn_sched_update(n, peer);
+}
+
 static void on_candidates(struct tn_node *n, const struct tn_coord_event *e, struct tn_now now)
 {
     uint32_t peer = peer_of(n, e->identity);
@@ -489,9 +501,7 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
         on_disconnected(n, now);
         break;
     case TN_COORD_EV_RESOLVE:
-        tn_event_push(n, &(struct tn_event){
-                             .kind = TN_EV_COORD_RESOLVE,
-                             .status = e->status != TN_STATUS_OK});
+        tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_RESOLVE, .status = e->status != TN_STATUS_OK});
         break;
     case TN_COORD_EV_STREAM:
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_COORD_STREAM});
@@ -527,6 +537,9 @@ static void on_event(struct tn_node *n, const struct tn_coord_event *e, struct t
     case TN_COORD_EV_PUNCH:
         on_candidates(n, e, now);
         break;
+    case TN_COORD_EV_ANEW:
+        on_anew(n, e, now);
+        break;
     case TN_COORD_EV_CHECK_RESULT:
         tn_reach_result(n, e, now);
         break;
@@ -545,16 +558,6 @@ void tn_overlay_drain(struct tn_node *n, struct tn_now now)
 
     while (n->has_coordinator && tn_coord_client_take_event(&n->coord, &e))
         on_event(n, &e, now);
-}
-
-bool tn_node_goodbye(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route)
-{
-    if (!n->has_coordinator)
-        return false;
-    b->off = TN_BUF_HEADROOM;
-    route->ttl = 0;
-    b->len = tn_coord_client_bye(&n->coord, now, tn_buf_data(b), b->cap - b->off, &route->to);
-    return b->len != 0;
 }
 
 /* ---- the machine's network ---- */

@@ -15,6 +15,7 @@ struct net {
     struct simdevices *all;
     int laptop, device;
     uint16_t seq;
+    uint64_t sessions; /* that the laptop had so far */
 };
 
 static bool is_online(void *ctx)
@@ -84,6 +85,47 @@ static void after_each_of_1000_reboots_the_first_handshake_is_accepted(void **st
         sim_run(n.s, TN_MS(tn_rng_below(&n.s->w->rng, 100)));
     }
     print_message("# %d reboots: online within %llu ms each\n", REBOOTS, (unsigned long long)slowest / 1000);
+    done(&n);
+}
+
+static bool session_is_up(void *ctx)
+{
+    struct net *n = ctx;
+
+    return n->s->node[n->laptop].events[TN_EV_SESSION] > n->sessions;
+}
+
+/* The laptop was in a session with the device's last life. By itself it would find out after seconds of
+ * silence, and an initiation of its that came too early is repeated only 5 s later. */
+static void a_laptop_that_was_in_a_session_has_a_new_one_at_once(void **state)
+{
+    struct net n = net_new(sim_seed(5));
+    uint64_t slowest = 0;
+
+    assert_int_equal(simdevice_boot(n.all, n.device), 0);
+    sim_run(n.s, TN_S(20));
+    for (int i = 0; i < 100; i++) {
+        uint64_t from, until;
+
+        n.seq++;
+        simdevice_ping(n.all, n.laptop, n.device, 4, 84, n.seq);
+        assert_true(sim_run_until(n.s, is_ponged, &n, TN_S(3)));
+        sim_run(n.s, TN_MS(tn_rng_below(&n.s->w->rng, 3000)));
+        simdevice_cut(n.all, n.device);
+        until = n.s->w->now.us + TN_MS(tn_rng_below(&n.s->w->rng, 12000));
+        while (i % 2 && n.s->w->now.us < until) { /* half of them while it goes on speaking */
+            simdevice_ping(n.all, n.laptop, n.device, 4, 84, 0);
+            sim_run(n.s, TN_MS(200));
+        }
+        n.sessions = n.s->node[n.laptop].events[TN_EV_SESSION];
+        assert_int_equal(simdevice_boot(n.all, n.device), 0);
+        assert_true(sim_run_until(n.s, is_online, &n, TN_MS(250)));
+        from = n.s->w->now.us;
+        assert_true(sim_run_until(n.s, session_is_up, &n, TN_MS(1200)));
+        slowest = n.s->w->now.us - from > slowest ? n.s->w->now.us - from : slowest;
+    }
+    print_message("# 100 resets: a new session at most %llu ms after it was online\n", (unsigned long long)slowest / 1000);
+    assert_int_equal(tn_server_counters(n.s->coord.server)->anew, 100);
     done(&n);
 }
 
@@ -164,6 +206,7 @@ static void a_forgotten_device_takes_a_new_invite_and_no_old_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_laptop_that_was_in_a_session_has_a_new_one_at_once),
         cmocka_unit_test(after_each_of_1000_reboots_the_first_handshake_is_accepted),
         cmocka_unit_test(a_power_cut_at_any_byte_of_joining_leaves_a_device_that_can_join),
         cmocka_unit_test(a_power_cut_at_any_byte_of_a_boot_costs_nothing),

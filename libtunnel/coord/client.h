@@ -34,13 +34,13 @@ enum tn_coord_event_kind {
     TN_COORD_EV_OBSERVED,      /* addr: our address of its family is new, or has changed */
     TN_COORD_EV_ROSTER_SEQ,    /* seq: the network's count of changes went up */
     TN_COORD_EV_RTT,           /* rtt_us: smoothed round-trip time */
-    TN_COORD_EV_JOIN_RESULT,   /* status, seq: network's roster_seq */
-    TN_COORD_EV_UPDATE_RESULT, /* status, seq: network's roster_seq */
+    TN_COORD_EV_JOIN_RESULT, TN_COORD_EV_UPDATE_RESULT, /* status, seq: network's roster_seq */
     TN_COORD_EV_CARD,          /* card, card_len, unverified; of_lookup. From SYNC: seq */
     TN_COORD_EV_LOOKUP_FAILED, /* status, token */
     TN_COORD_EV_SYNC_DONE,     /* seq: nothing newer than this; status when it was cut short */
     TN_COORD_EV_CONNECT_RESULT, /* identity, status, delay_ms, cand */
     TN_COORD_EV_PUNCH,          /* identity (a peer wants to connect), delay_ms, cand */
+    TN_COORD_EV_ANEW,           /* identity: a member that we speak with has made a new session */
     TN_COORD_EV_BIND_RESULT,    /* identity, channel, status */
     TN_COORD_EV_MAPPING_LOST,   /* our address was another at the last BEAT */
     TN_COORD_EV_CHECK_RESULT,   /* seq: the nonce; status; from: which dial-backs were sent */

@@ -289,6 +289,10 @@ static int on_message(struct tn_coord_client *c, uint8_t family, const struct tn
         memcpy(e->identity, m->identity, 32);
         copy_cands(c, e, m);
         return 0;
+    case TN_MSG_ANEW:
+        e = tn_coord_event(c, TN_COORD_EV_ANEW);
+        memcpy(e->identity, m->identity, 32);
+        return 0;
     case TN_MSG_NEWS:
         saw_roster_seq(c, m->roster_seq);
         return 0;

@@ -235,6 +235,9 @@ static void read_link(struct tn_reader *r, struct tn_msg *m)
 static bool write_rest(struct tn_writer *w, const struct tn_msg *m)
 {
     switch (m->type) {
+    case TN_MSG_ANEW:
+        tn_write_bytes(w, m->identity, 32);
+        return true;
     case TN_MSG_PUNCH:
         tn_write_bytes(w, m->identity, 32);
         tn_write_u16(w, m->delay_ms);
@@ -343,6 +346,9 @@ int tn_msg_encode(const struct tn_msg *m, uint8_t *out, size_t cap, size_t *len)
 static void read_rest(struct tn_reader *r, struct tn_msg *m)
 {
     switch (m->type) {
+    case TN_MSG_ANEW:
+        tn_read_bytes(r, m->identity, 32);
+        break;
     case TN_MSG_PUNCH:
         tn_read_bytes(r, m->identity, 32);
         m->delay_ms = tn_read_u16(r);

@@ -62,6 +62,7 @@ enum tn_msg_type {
     TN_MSG_LINK = 0x0b,
     TN_MSG_PUNCH = 0x40,
     TN_MSG_NEWS = 0x41,
+    TN_MSG_ANEW = 0x42,
     TN_MSG_ANSWER = 0x80, /* bit 7: an answer to the request of that type */
 };
 
@@ -122,7 +123,7 @@ struct tn_msg {
     size_t key_len;
     const uint8_t *card; /* JOIN, UPDATE; answers to LOOKUP and SYNC (there it may be empty) */
     size_t card_len;
-    uint8_t identity[32]; /* CONNECT, BIND, PUNCH */
+    uint8_t identity[32]; /* CONNECT, BIND, PUNCH, ANEW */
     uint16_t channel;     /* BIND and its answer: 1 to 65535 */
     uint16_t delay_ms;    /* CONNECT's answer, PUNCH */
     uint8_t nonce[TN_DIAL_NONCE_LEN]; /* CHECK */

@@ -47,6 +47,7 @@ struct tn_server_session {
     uint8_t state; /* enum tn_server_session_state */
     uint8_t home;  /* family: where relayed frames go (server_data.c) */
     uint8_t cand_count;
+    bool is_anew;  /* it has the place of another one of the same member, whose JOIN is still to come */
     uint8_t client_public[32];
     uint8_t identity[32];
     uint64_t network;
@@ -105,7 +106,7 @@ struct tn_server_config {
 #define TN_SERVER_COUNTERS(X)                                                                      \
     X(cookies_sent) X(handshakes) X(sessions_confirmed) X(sessions_replaced) X(sessions_expired)   \
     X(sessions_evicted) X(requests) X(joins) X(updates) X(joins_refused) X(connects)               \
-    X(connects_unreachable) X(punches) X(news) X(binds) X(beats) X(lost_told) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
+    X(connects_unreachable) X(punches) X(news) X(anew) X(binds) X(beats) X(lost_told) X(checks) X(dials) X(relay_packets) X(relay_bytes) \
     X(drop_garbage) X(drop_shake_rate) X(drop_handshake) X(drop_stamp) X(drop_full)               \
     X(drop_no_session) X(drop_auth) X(drop_replay) X(drop_malformed) X(drop_request_rate)          \
     X(drop_store) X(drop_relay_session) X(drop_relay_source) X(drop_relay_inner)                   \
@@ -124,6 +125,11 @@ struct tn_server_gauges {
 #define TN_SERVER_LIMIT_ROWS 4096 /* so many that few sources share one */
 
 #define TN_SERVER_NEWS_ROWS 64
+#define TN_SERVER_ANEW_ROWS 64
+struct tn_server_anew_row {
+    uint32_t index;   /* of the new session */
+    uint16_t channel; /* of its: who is to be told */
+};
 struct tn_server_news_row {
     uint64_t network, seq; /* as its members were told, or are to be */
     bool is_due;
@@ -154,6 +160,10 @@ struct tn_server {
         uint32_t slot;  /* where it goes on */
         uint32_t burst;
     } news;
+    struct {               /* server_anew.c: a ring */
+        struct tn_server_anew_row row[TN_SERVER_ANEW_ROWS];
+        uint32_t first, count;
+    } anew;
     struct tn_server_gauges gauge;
     struct tn_server_counters counter;
     uint8_t scratch[2][TN_CTL_MAX_LEN];
@@ -215,8 +225,8 @@ void tn_server_relay_pass(struct tn_server *s, uint64_t capacity);
 
 uint64_t tn_server_next_deadline(const struct tn_server *s);
 void tn_server_tick(struct tn_server *s, struct tn_now now); /* expires sessions */
-/* The next of the datagrams that tell members of a change of their roster, after a datagram or a tick; false:
- * there is none for now. */
+/* The next of the datagrams that tell members of a change of their roster, or of a member who has begun
+ * anew, after a datagram or a tick; false: there is none for now. */
 bool tn_server_news_next(struct tn_server *s, struct tn_now now, struct tn_server_out *out);
 
 /* Ends the session of a member that was taken out of the store by other means. */

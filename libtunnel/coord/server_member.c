@@ -98,6 +98,8 @@ void tn_server_do_join(struct tn_server *s, uint32_t slot, const struct tn_msg *
     s->counter.joins++;
     a->roster_seq = place.roster_seq;
     settle(s, slot, &facts, place.network);
+    if (facts.device)
+        tn_server_anew_add(s, slot);
     tn_server_news_add(s, place.network, place.roster_seq, now);
 }
 

@@ -31,6 +31,8 @@ void tn_server_news_add(struct tn_server *s, uint64_t network, uint64_t seq, str
 
 uint64_t tn_server_news_deadline(const struct tn_server *s)
 {
+    if (s->anew.count)
+        return 0;
     for (size_t i = 0; i < TN_SERVER_NEWS_ROWS; i++) {
         if (s->news.row[i].is_due)
             return s->news.at_us;
@@ -81,6 +83,8 @@ bool tn_server_news_next(struct tn_server *s, struct tn_now now, struct tn_serve
     struct tn_server_in in = {.now = now, .out = out};
     struct tn_msg m = {.type = TN_MSG_NEWS};
 
+    if (tn_server_anew_next(s, &in))
+        return true;
     while (now.us >= s->news.at_us && begin_round(s)) {
         uint32_t slot = next_slot(s, now);
 

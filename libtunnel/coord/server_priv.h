@@ -104,6 +104,12 @@ uint8_t tn_server_read_status(struct tn_server *s, int err);
 void tn_server_news_add(struct tn_server *s, uint64_t network, uint64_t seq, struct tn_now now);
 uint64_t tn_server_news_deadline(const struct tn_server *s);
 
+/* ---- server_anew.c ---- */
+/* A device has joined: if it had a session before this one, those whom it spoke with are to be told. */
+void tn_server_anew_add(struct tn_server *s, uint32_t slot);
+/* The next ANEW into `in`; false: nobody is to be told. */
+bool tn_server_anew_next(struct tn_server *s, struct tn_server_in *in);
+
 /* ---- server_connect.c ---- */
 /* Fills a PUNCH for the peer too; returns the peer's slot, or TN_SERVER_NONE. */
 uint32_t tn_server_do_connect(struct tn_server *s, uint32_t slot, const struct tn_msg *m,

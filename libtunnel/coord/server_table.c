@@ -341,6 +341,7 @@ void tn_server_replace(struct tn_server *s, uint32_t old_slot, uint32_t new_slot
     uint32_t at;
 
     if (to->state == TN_SERVER_MEMBER && from->state == TN_SERVER_MEMBER) {
+        to->is_anew = true;
         while ((at = from->channels) != TN_SERVER_NONE) {
             from->channels = s->mem.channel[at].owner_next;
             channel_unhash(s, at);

@@ -30,6 +30,7 @@ struct tn_card_facts {
     uint8_t ipv6[16];
     char name[TN_MSG_NAME_MAX + 1]; /* terminated */
     bool left;                      /* epoch 2^64-1: the member has left for good */
+    bool device;                    /* small memory, 1024-byte datagrams */
 };
 
 /* Members would refuse this newcomer's card, for its time; so its invite must not be spent on it. */

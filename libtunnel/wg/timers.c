@@ -12,6 +12,7 @@
  * same moment from beginning at the same moment for ever. */
 #include "timers.h"
 
+#define HURRY_US TN_S(1)
 #define ZERO_KEYS_US (3 * TN_WG_REJECT_AFTER_TIME_US)
 
 void tn_timers_init(struct tn_timers *t)
@@ -57,6 +58,23 @@ bool tn_timers_may_initiate(struct tn_timers *t, uint64_t now_us)
 {
     t->attempts = 0;
     return initiation_is_due(t, now_us);
+}
+
+void tn_timers_hurry(struct tn_timers *t, uint64_t now_us)
+{
+    uint64_t *row = &t->row[TN_TIMER_RETRANSMIT];
+    uint64_t at_us = now_us;
+
+    if (t->last_initiation_us != TN_NEVER && t->last_initiation_us + HURRY_US > at_us)
+        at_us = t->last_initiation_us + HURRY_US;
+    if (at_us < *row)
+        *row = at_us;
+    t->attempts = 0;
+}
+
+bool tn_timers_is_shaking(const struct tn_timers *t)
+{
+    return t->row[TN_TIMER_RETRANSMIT] != TN_NEVER;
 }
 
 void tn_timers_data_sent(struct tn_timers *t, struct tn_rng *rng, uint64_t now_us)

@@ -45,6 +45,12 @@ void tn_timers_set_persistent(struct tn_timers *t, uint32_t seconds, uint64_t no
  * Begins a new run of attempts. */
 bool tn_timers_may_initiate(struct tn_timers *t, uint64_t now_us);
 
+/* The other end is known to have lost the session: whoever is in one, or waits for an answer to an initiation,
+ * begins a new run of attempts at once, or 1 s after the last initiation. */
+void tn_timers_hurry(struct tn_timers *t, uint64_t now_us);
+/* Is an initiation out that nobody has answered yet? */
+bool tn_timers_is_shaking(const struct tn_timers *t);
+
 /* Data with content was sent. */
 void tn_timers_data_sent(struct tn_timers *t, struct tn_rng *rng, uint64_t now_us);
 /* Data with content was received and authenticated. */

@@ -51,6 +51,7 @@ static const struct sample samples[] = {
     {"UPDATE's answer", "88 00 0007 000000000000000a"},
     {"PUNCH", "40 00 0000" ID "0014 01 02" V6},
     {"NEWS", "41 00 0000 000000000000000b"},
+    {"ANEW", "42 00 0000" ID},
     {"BYE", "09 00 0008"},
     {"CHECK", "0a 00 0009 c0c1c2c3c4c5c6c7" V4 "06" ZERO55 ZERO55 ZERO55},
     {"CHECK's answer", "8a 00 0009 02"},

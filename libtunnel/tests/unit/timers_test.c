@@ -90,6 +90,26 @@ static void no_second_initiation_within_five_seconds(void **state)
     assert_true(tn_timers_may_initiate(&t, start_us + 1));
 }
 
+static void whoever_lost_the_session_is_asked_at_once_or_a_second_after_the_last_time(void **state)
+{
+    (void)state;
+    assert_false(tn_timers_is_shaking(&t));
+    tn_timers_hurry(&t, start_us); /* none was ever sent */
+    assert_true(tn_timers_next(&t, NULL) == start_us);
+    assert_int_equal(tn_timers_expire(&t, start_us), TN_WISH_INITIATION);
+    tn_timers_handshake_initiated(&t, &rng, start_us);
+    assert_true(tn_timers_is_shaking(&t));
+    for (int i = 0; i < 100; i++) /* however often it is said */
+        tn_timers_hurry(&t, start_us + TN_MS(5) * (uint64_t)i);
+    assert_true(tn_timers_next(&t, NULL) == start_us + TN_S(1));
+    tn_timers_hurry(&t, start_us + TN_S(3));
+    assert_true(tn_timers_next(&t, NULL) == start_us + TN_S(1)); /* not put off */
+    tn_timers_handshake_complete(&t);
+    assert_false(tn_timers_is_shaking(&t));
+    tn_timers_hurry(&t, start_us + TN_S(3));
+    assert_true(tn_timers_next(&t, NULL) == start_us + TN_S(3));
+}
+
 static void a_completed_handshake_ends_the_retransmission(void **state)
 {
     (void)state;
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup(jitter_varies_and_stays_in_its_bounds, set_up),
         cmocka_unit_test_setup(eighteen_initiations_in_ninety_seconds_then_give_up, set_up),
         cmocka_unit_test_setup(no_second_initiation_within_five_seconds, set_up),
+        cmocka_unit_test_setup(whoever_lost_the_session_is_asked_at_once_or_a_second_after_the_last_time, set_up),
         cmocka_unit_test_setup(a_completed_handshake_ends_the_retransmission, set_up),
         cmocka_unit_test_setup(received_data_is_answered_by_a_keepalive_after_ten_seconds, set_up),
         cmocka_unit_test_setup(more_data_meanwhile_asks_for_another_keepalive, set_up),
