@@ -1,5 +1,7 @@
-/* What boards have differently, and the emulator has not at all. One board_*.c is linked: board_qemu.c
- * takes from the emulator's semihosting what QEMU does not model; board_electron.c has the real parts. */
+/* What a board has in its own way: clocks, random numbers, storage. There is one: board_qemu.c, which takes
+ * from the emulator's semihosting what QEMU does not model. Bare metal on another board would be another
+ * such file, linked in its place, with that board's clock tree, pins, generator and flash behind these
+ * functions. A Particle Electron runs ports/particle instead, where Device OS has all that. */
 #ifndef BOARD_H
 #define BOARD_H
 
