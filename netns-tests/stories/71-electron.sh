@@ -71,7 +71,7 @@ for ((i = 0; i < RESETS; i++)); do
     assert_soon "and answers, without a new invite" 10 ping_quick
     took_ms+=($(($(ms_now) - since)))
     if ((i % 2)); then
-        assert_status "the laptop asks no more" 0 lab_stop asking INT
+        lab_stop asking INT || [[ $? == 1 ]] # nothing of its own was answered yet
     fi
     sleep $((i % 4)) # the next one finds the session at another age
 done
