@@ -1,7 +1,7 @@
 /* How it works: both families' UDP questions and the two TCP connections go out at
  * once. Each has its own idea of when it is done; the whole is over when all are, or at the
- * deadline. Where UDP answers, nobody waits for a TCP that is silent longer than a second:
- * it matters only where UDP does not. */
+ * deadline. Where UDP answers, nobody waits longer than a second for a TCP that is silent, which
+ * matters only where UDP does not, or for a name server. */
 #include "netcheck_inside.h"
 
 #include <errno.h>
@@ -36,9 +36,21 @@ static void on_closed(uv_handle_t *h)
     netcheck_closed(h->data);
 }
 
+static void on_nat64(void *ctx, const struct resolve_result *r)
+{
+    struct netcheck *n = ctx;
+
+    n->nat64 = NULL;
+    if (!r->error)
+        (void)nat64_find(&n->result.nat64, r->addr, r->count); /* none is left as none */
+    netcheck_step(n);
+}
+
 static void close_all(struct netcheck *n)
 {
     n->over = true;
+    resolve_stop(n->nat64);
+    n->nat64 = NULL;
     for (uint8_t family = 0; family < 2; family++)
         netcheck_udp_close(n, family);
     netcheck_tcp_close(n);
@@ -94,7 +106,7 @@ void netcheck_step(struct netcheck *n)
     }
     now_us = netcheck_now().us;
     patient = !has_answer(n) || now_us < n->began_us + TCP_PATIENCE_US;
-    if (udp_over && (netcheck_tcp_is_over(n) || !patient)) {
+    if (udp_over && ((netcheck_tcp_is_over(n) && !n->nat64) || !patient)) {
         finish(n);
         return;
     }
@@ -181,6 +193,8 @@ int netcheck_start(struct netcheck **out, uv_loop_t *loop, const struct tn_addr 
         return err;
     }
     *out = n;
+    if (resolve_start(&n->nat64, loop, NAT64_NAME, 0, on_nat64, n) != 0)
+        n->nat64 = NULL; /* it is told as if there were none */
     (void)uv_timer_start(&n->timer, on_timer, 0, 0);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* What does the network here let through? UDP and the NAT (libtunnel/path/natcheck.h) in both families,
- * the largest packet to the coordinator, TCP, and whether somebody else answers in its place. Asks
- * nobody but the coordinator. Runs on a libuv loop, for the daemon and for tundctl without one. */
+ * the largest packet to the coordinator, TCP, whether somebody else answers in its place, and the prefix of a
+ * NAT64. Asks nobody but the coordinator, and this host's name server for NAT64_NAME. Runs on a libuv loop, for the daemon and for tundctl without one. */
 #ifndef TUND_NETCHECK_H
 #define TUND_NETCHECK_H
 
@@ -11,6 +11,7 @@
 #include "libtunnel/base/addr.h"
 #include "libtunnel/base/err.h"
 #include "libtunnel/path/natcheck.h"
+#include "nat64.h"
 
 #define NETCHECK_MAX_MS 4500 /* it is over then, whatever is missing */
 
@@ -30,6 +31,7 @@ struct netcheck_result {
     enum netcheck_tcp tcp443; /* to the first family that was tried */
     bool portal;              /* something answers HTTP on the coordinator's address, and sends us elsewhere */
     char portal_to[128];      /* where; printing characters only */
+    struct nat64 nat64;       /* as the network's name server tells; len 0: it tells none, or has not answered */
     uint32_t took_ms;
 };
 

@@ -12,6 +12,7 @@
 #include "libtunnel/path/stun.h"
 
 #include "netcheck.h"
+#include "resolve.h"
 
 #define NETCHECK_SIZES 10
 #define NETCHECK_SIZE_SOCKET TN_NATCHECK_SOCKETS /* the number of the socket that sends by size */
@@ -51,6 +52,7 @@ struct netcheck {
     struct tn_rng rng;
     struct netcheck_udp udp[2];
     struct netcheck_tcp_try tcp[2]; /* 443, 80 */
+    struct resolve *nat64; /* under way, or NULL */
     struct netcheck_result result;
     unsigned handles; /* open ones: the last to close frees */
     uint64_t began_us;

@@ -79,7 +79,9 @@ static const char *portal_name(const struct netcheck_result *r)
 
 json_t *netcheck_json(const struct netcheck_result *r, const uint8_t filtering[2])
 {
-    return json_pack("{s:i,s:{s:o,s:o},s:o,s:o,s:s,s:{s:s,s:o},s:i}",
+    char prefix[NAT64_TEXT_LEN];
+
+    return json_pack("{s:i,s:{s:o,s:o},s:o,s:o,s:s,s:{s:s,s:o},s:o,s:i}",
                      "version", 1,
                      "coordinator",
                      "v4", address_json(&r->server[0]),
@@ -90,5 +92,6 @@ json_t *netcheck_json(const struct netcheck_result *r, const uint8_t filtering[2
                      "captive_portal",
                      "state", portal_name(r),
                      "sends_to", r->portal ? json_string(r->portal_to) : json_null(),
+                     "nat64", r->nat64.len ? json_string(nat64_text(&r->nat64, prefix)) : json_null(),
                      "took_ms", (int)r->took_ms);
 }

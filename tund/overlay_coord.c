@@ -5,7 +5,8 @@
  * the host's network changed; after a failure again in 1, 2, 4 .. 30 s. Of several
  * addresses of a family the next is taken when a whole attempt, of 8 s, had no
  * answer: a dead one is not for ever, and a slow one is not given up.
- * A host without IPv4 asks for an IPv4 coordinator through 64:ff9b::/96, in case there is a NAT64.
+ * A host without IPv4 asks for an IPv4 coordinator through its network's NAT64: of 64:ff9b::/96 at once, in case
+ * there is one, and of another prefix as soon as the network's name server has told it (nat64.h).
  *
  *   RESOLVING -> CONNECTING -> CONNECTED -> JOINED        REFUSED is the end of the
  *      ^  `-> UNRESOLVED         ^ `------ CONNECTED       coordinator's part only: tunnels
@@ -58,16 +59,20 @@ static bool has_way_to(const struct tn_addr *v4)
 
 /* Where this host has no IPv4, a coordinator that has nothing else may be reached by the network's NAT64, of
  * which DNS64 tells by a name, and nobody by a literal address. */
-static struct tn_addr v6_of(const struct tn_addr *v4, const struct tn_addr *v6)
+static bool needs_nat64(const struct tn_addr *v4, const struct tn_addr *v6)
 {
-    if (!tn_addr_is_zero(v6) || tn_addr_is_zero(v4) || has_way_to(v4))
-        return *v6;
-    return tn_addr_nat64(v4);
+    return tn_addr_is_zero(v6) && !tn_addr_is_zero(v4) && !has_way_to(v4);
 }
 
-static void use(struct overlay *o, const struct tn_addr *v4, const struct tn_addr *v6_told)
+static struct tn_addr by_nat64(const struct overlay *o, const struct tn_addr *v4)
 {
-    const struct tn_addr v6_found = v6_of(v4, v6_told), *v6 = &v6_found;
+    const struct nat64 well_known = nat64_well_known();
+
+    return nat64_make(o->nat64.len ? &o->nat64 : &well_known, v4);
+}
+
+static void apply(struct overlay *o, const struct tn_addr *v4, const struct tn_addr *v6)
+{
     char text[2][ADDR_TEXT_LEN];
 
     o->resolved = true;
@@ -84,6 +89,39 @@ static void use(struct overlay *o, const struct tn_addr *v4, const struct tn_add
     if (o->coord_state == COORD_RESOLVING || o->coord_state == COORD_UNRESOLVED)
         overlay_coord_changed(o, COORD_CONNECTING);
     tund_pump(o->t);
+}
+
+/* A network without DNS64 says that there is no such address, and then it is asked as if it had the usual one. */
+static void on_nat64(void *ctx, const struct resolve_result *r)
+{
+    struct overlay *o = ctx;
+    const struct tn_addr v4 = o->coordinator.v4, v6 = o->coordinator.v6, before = by_nat64(o, &v4);
+    struct tn_addr now;
+
+    o->nat64_lookup = NULL;
+    if (r->error || !nat64_find(&o->nat64, r->addr, r->count))
+        o->nat64.len = 0;
+    now = by_nat64(o, &v4);
+    if (tn_addr_equal(&v6, &before) && !tn_addr_equal(&now, &before))
+        apply(o, &v4, &now);
+}
+
+static void ask_for_nat64(struct overlay *o)
+{
+    int err = o->nat64_lookup ? 0 : resolve_start(&o->nat64_lookup, &o->t->loop, NAT64_NAME, 0, on_nat64, o);
+
+    if (err)
+        log_debug("cannot ask for the prefix of a NAT64: %s", strerror(-err));
+}
+
+static void use(struct overlay *o, const struct tn_addr *v4, const struct tn_addr *v6)
+{
+    bool by_nat = needs_nat64(v4, v6);
+    const struct tn_addr made = by_nat ? by_nat64(o, v4) : *v6;
+
+    apply(o, v4, &made);
+    if (by_nat)
+        ask_for_nat64(o);
 }
 
 /* A datagram to a member's address would go through the tunnel that it is to carry. */
@@ -197,5 +235,6 @@ void overlay_coord_begin(struct overlay *o)
 void overlay_resolve_stop(struct overlay *o)
 {
     resolve_stop(o->lookup);
-    o->lookup = NULL;
+    resolve_stop(o->nat64_lookup);
+    o->lookup = o->nat64_lookup = NULL;
 }

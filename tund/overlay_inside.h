@@ -26,6 +26,7 @@
 #include "ctl.h"
 #include "daemon.h"
 #include "gateway/driver.h"
+#include "nat64.h"
 #include "netcheck.h"
 #include "overlay.h"
 #include "overlay_disk.h"
@@ -103,6 +104,8 @@ struct overlay {
     uv_timer_t resolve_timer;
     bool timers_open;
     struct resolve *lookup;        /* under way, or NULL */
+    struct resolve *nat64_lookup;  /* of NAT64_NAME; under way, or NULL */
+    struct nat64 nat64;            /* as it told; len 0: it has told nothing */
     unsigned resolve_failures;     /* in a row */
     unsigned resolve_count;        /* turns among several addresses */
     struct tn_coordinator coordinator;

@@ -250,6 +250,8 @@ static void print_report(const json_t *report)
     if (json_is_string(json_object_get(portal, "sends_to")))
         printf(" (it sends us to %s)", show_text(portal, "sends_to", host, sizeof host));
     putchar('\n');
+    if (json_is_string(json_object_get(report, "nat64")))
+        printf("NAT64  %s\n", show_text(report, "nat64", host, sizeof host));
     print_lifetime(json_object_get(report, "lifetime"));
     if (json_is_object(json_object_get(report, "gateway")))
         portmap_print_own(json_object_get(report, "gateway"));

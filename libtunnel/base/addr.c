@@ -76,19 +76,6 @@ struct tn_addr tn_addr_stream(const uint8_t share[4], uint64_t id)
     return a;
 }
 
-struct tn_addr tn_addr_nat64(const struct tn_addr *v4)
-{
-    static const uint8_t prefix[12] = {0, 0x64, 0xff, 0x9b};
-    struct tn_addr a = {0};
-
-    if (!tn_addr_is_v4(v4))
-        return a;
-    memcpy(a.ip, prefix, sizeof(prefix));
-    memcpy(a.ip + 12, v4->ip + 12, 4);
-    a.port = v4->port;
-    return a;
-}
-
 struct tn_addr tn_addr_lan(void)
 {
     static const uint8_t group[4] = {239, 255, 116, 117};

@@ -23,9 +23,6 @@ bool tn_addr_is_stream(const struct tn_addr *a);
 /* share: whose budget it is on, equal for connections that share one; id: which of them. */
 struct tn_addr tn_addr_stream(const uint8_t share[4], uint64_t id);
 
-/* The IPv6 address in 64:ff9b::/96 that a NAT64 makes that IPv4 address of (RFC 6052, 2.1); zero for none. */
-struct tn_addr tn_addr_nat64(const struct tn_addr *v4);
-
 /* Stands for "everybody on this LAN": 239.255.116.117, UDP port 51717 (PROTOCOL.md section 9). */
 struct tn_addr tn_addr_lan(void);
 bool tn_addr_is_lan(const struct tn_addr *a);

@@ -168,23 +168,23 @@ IP
     done
 }
 
-# lab_nat64 HOME: its router makes IPv4 of what is sent to 64:ff9b::/96.
+# lab_nat64 HOME [PREFIX]: its router makes IPv4 of what is sent to 64:ff9b::/96, or that prefix.
 lab_nat64() {
-    local router=${LAB_ROUTER[$1]} config=$LAB_DIR/tayga-$1.conf
+    local router=${LAB_ROUTER[$1]} config=$LAB_DIR/tayga-$1.conf prefix=${2:-64:ff9b::/96}
     mkdir -p "$LAB_DIR/tayga-$1"
     cat >"$config" <<CONFIG
 tun-device nat64
 ipv4-addr 172.30.0.1
 ipv6-addr fd64::1
-prefix 64:ff9b::/96
+prefix $prefix
 dynamic-pool 172.30.0.0/16
 data-dir $LAB_DIR/tayga-$1
 CONFIG
     lab_exec "$router" tayga -c "$config" --mktun >"$LAB_DIR/log/tayga-$1-mktun.log" 2>&1
-    lab_ip "$router" <<'IP'
+    lab_ip "$router" <<IP
 link set dev nat64 up
 route add 172.30.0.0/16 dev nat64
-route add 64:ff9b::/96 dev nat64
+route add $prefix dev nat64
 IP
     lab_spawn "tayga-$1" "$router" tayga -d -c "$config"
 }

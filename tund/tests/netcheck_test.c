@@ -1,6 +1,7 @@
 /* The network check on a loopback of its own: a coordinator's sockets that answer, silence, and
  * what an HTTP answer means. */
 #include <errno.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,22 @@ static uv_loop_t loop;
 static struct coord_net net;
 static struct netcheck_result got;
 static int calls;
+
+/* What the name server has for NAT64_NAME; NULL: nothing. */
+static const char *nat64_told;
+
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **list);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **list);
+
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **list)
+{
+    if (strcmp(host, NAT64_NAME) != 0 || !nat64_told)
+        return EAI_NONAME;
+    return __real_getaddrinfo(nat64_told, service, hints, list);
+}
 
 static void on_datagram(void *ctx, uint8_t way, const struct tn_addr *src, uint8_t *data, size_t len)
 {
@@ -59,6 +76,7 @@ static void a_loopback_has_no_nat(void **state)
 
     (void)state;
     begin();
+    nat64_told = "2001:db8:122:344:c0:0:aa00::";
     assert_true(coord_parse_listen("127.0.0.5", 34780, &o.listen[0]));
     assert_true(coord_parse_listen("127.0.0.6", 34780, &o.listen[1]));
     assert_int_equal(coord_net_open(&net, &loop, &o, &handler, &w), 0);
@@ -73,6 +91,8 @@ static void a_loopback_has_no_nat(void **state)
     assert_int_equal(got.family[0].mtu, 1500);
     assert_int_equal(got.tcp443, NETCHECK_TCP_REFUSED);
     assert_false(got.portal);
+    assert_int_equal(got.nat64.len, 64);
+    nat64_told = NULL;
 }
 
 static void silence_is_known_in_time(void **state)
@@ -87,6 +107,7 @@ static void silence_is_known_in_time(void **state)
     assert_int_equal(calls, 1);
     assert_int_equal(got.family[0].check.nat.mapping, TN_NAT_BLOCKED);
     assert_int_equal(got.family[0].mtu, 0);
+    assert_int_equal(got.nat64.len, 0);
     assert_in_range(got.took_ms, 1, NETCHECK_MAX_MS + 500);
 }
 

@@ -158,22 +158,6 @@ static void a_stream_is_a_family_of_its_own_and_never_probed(void **state)
     assert_false(tn_addr_is_stream(&v6_addr));
 }
 
-/* RFC 6052, 2.4 */
-static void a_nat64_makes_ipv4_of_an_address_in_its_prefix(void **state)
-{
-    static const uint8_t want[16] = {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 192, 0, 2, 33};
-    struct tn_addr a = v4(192, 0, 2, 33, 3478), b = tn_addr_nat64(&a), zero = {0};
-
-    (void)state;
-    assert_memory_equal(b.ip, want, 16);
-    assert_int_equal(b.port, 3478);
-    assert_false(tn_addr_is_v4(&b));
-    b = tn_addr_nat64(&b);
-    assert_true(tn_addr_is_zero(&b));
-    b = tn_addr_nat64(&zero);
-    assert_true(tn_addr_is_zero(&b));
-}
-
 static void the_lan_is_a_group_that_is_never_probed(void **state)
 {
     struct tn_addr lan = tn_addr_lan(), other = v4(239, 255, 116, 117, 51718);
@@ -193,7 +177,6 @@ int main(void)
         cmocka_unit_test(addresses_that_no_peer_can_own_are_refused),
         cmocka_unit_test(ports_of_services_that_answer_strangers_are_refused),
         cmocka_unit_test(private_ranges_end_where_the_rfcs_say),
-        cmocka_unit_test(a_nat64_makes_ipv4_of_an_address_in_its_prefix),
         cmocka_unit_test(the_lan_is_a_group_that_is_never_probed),
         cmocka_unit_test(a_stream_is_a_family_of_its_own_and_never_probed),
         cmocka_unit_test(the_wire_form_is_18_bytes_and_round_trips),
