@@ -127,6 +127,12 @@ struct tn_node {
     uint8_t own_count;
 };
 
+/* Does it pay for each byte? */
+static inline bool tn_node_is_metered(const struct tn_node *n)
+{
+    return TN_ALWAYS_METERED || n->pays_for_bytes;
+}
+
 /* node_sched.c */
 void tn_sched_init(struct tn_node *n);
 void tn_sched_update(struct tn_node *n, uint32_t peer); /* its deadlines may have changed */

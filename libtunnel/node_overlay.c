@@ -156,7 +156,7 @@ static int offer(struct tn_node *n, const uint8_t *data, size_t len, uint64_t no
 
     if (!err)
         err = tn_roster_offer(&n->roster, &card, now_s, result);
-    if (err == TN_ENOSPC && n->pays_for_bytes) { /* and its signatures have held */
+    if (err == TN_ENOSPC && tn_node_is_metered(n)) { /* and its signatures have held */
         make_room(n, now);
         err = tn_roster_offer(&n->roster, &card, now_s, result);
     }
@@ -200,9 +200,9 @@ void tn_node_set_coordinator(struct tn_node *n, const struct tn_coordinator *c, 
     struct tn_coord_client_config cfg = {
         .keepalive_us = n->keepalive_us,
         .stamp_ns = n->stamp.last_ns,
-        .beats = n->pays_for_bytes,
-        .renew_us = n->pays_for_bytes ? METERED_RENEW_US : 0,
-        .backoff_max_us = n->pays_for_bytes ? METERED_BACKOFF_MAX_US : 0,
+        .beats = tn_node_is_metered(n),
+        .renew_us = tn_node_is_metered(n) ? METERED_RENEW_US : 0,
+        .backoff_max_us = tn_node_is_metered(n) ? METERED_BACKOFF_MAX_US : 0,
         .channel = n->mem.channels,
         .channel_count = n->mem.channel_cap,
     };
@@ -367,7 +367,7 @@ void tn_overlay_on_unknown_address(struct tn_node *n, const uint8_t ip[16], stru
 
 static void sync_roster(struct tn_node *n, struct tn_now now)
 {
-    if (n->syncing || !n->member || n->pays_for_bytes)
+    if (n->syncing || !n->member || tn_node_is_metered(n))
         return;
     if (n->roster_seq < n->synced_seq)
         n->synced_seq = 0; /* it began anew: ask for everything */

@@ -82,7 +82,7 @@ int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, stru
     if (way->via != TN_VIA_RELAY || !p->channel)
         return TN_ENOENT;
     n->counters.tx_relay++;
-    if (n->pays_for_bytes)
+    if (tn_node_is_metered(n))
         want_link(n, p, now);
     return tn_coord_client_push_relay(&n->coord, p->channel, b, &route->to, now);
 }
@@ -144,7 +144,7 @@ int tn_tx_seal(struct tn_node *n, uint32_t peer, struct tn_buf *b, bool is_data,
 static int seal_or_plan(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
                         struct tn_job *job)
 {
-    if (!n->pays_for_bytes)
+    if (!tn_node_is_metered(n))
         return plan_seal(n, peer, b, true, now, job);
     *job = (struct tn_job){0};
     return tn_tx_seal(n, peer, b, true, now);

@@ -39,6 +39,10 @@
 #ifndef TN_PATHS_PER_FAMILY
 #define TN_PATHS_PER_FAMILY TN_SIZE(8, 0)
 #endif
+/* 1: the node pays for each byte, whatever its configuration says, so the compiler leaves out what only the others do. */
+#ifndef TN_ALWAYS_METERED
+#define TN_ALWAYS_METERED TN_SIZE(0, 1)
+#endif
 #ifndef TN_LINK_CONTEXTS
 #define TN_LINK_CONTEXTS TN_SIZE(4, 2) /* of a control session: a coordinator keeps 4, a member may use fewer */
 #endif

@@ -174,7 +174,7 @@ static void attempt_failed(struct tn_coord_client *c, struct tn_now now)
 
 static void init_timed_out(struct tn_coord_client *c, struct tn_now now)
 {
-    if (++c->timeouts >= (c->cfg.beats ? INIT_TIMEOUTS_BEATS : INIT_TIMEOUTS)) {
+    if (++c->timeouts >= (tn_coord_beats(c) ? INIT_TIMEOUTS_BEATS : INIT_TIMEOUTS)) {
         attempt_failed(c, now);
         return;
     }
@@ -322,7 +322,7 @@ void tn_coord_client_suspect(struct tn_coord_client *c, struct tn_now now)
     if (!c->session_ok || c->suspicious)
         return;
     c->suspicious = true;
-    if (c->cfg.beats) {
+    if (tn_coord_beats(c)) {
         tn_coord_begin_beat(c, now);
         return;
     }
@@ -398,7 +398,7 @@ static uint64_t beat_us(const struct tn_coord_client *c)
 
 static void begin_pings(struct tn_coord_client *c, struct tn_now now)
 {
-    if (c->cfg.beats) {
+    if (tn_coord_beats(c)) {
         tn_coord_begin_beat(c, now);
         return;
     }
@@ -430,7 +430,7 @@ void tn_coord_client_tick(struct tn_coord_client *c, struct tn_now now)
     for (uint8_t family = 0; family < TN_FAMILIES; family++) {
         const struct tn_coord_ping *p = &c->ping[family];
 
-        if (p->due_us <= now.us && p->tries >= tn_coord_ping_limit(c, family))
+        if (tn_coord_ping_due(c, family) <= now.us && p->tries >= tn_coord_ping_limit(c, family))
             ping_lost(c, family, now);
     }
     if (tn_coord_beat_is_lost(c, now)) {
@@ -478,9 +478,9 @@ uint64_t tn_coord_client_next_deadline(const struct tn_coord_client *c, const ch
         at = tn_coord_link_due(c);
         found = "coord link";
     }
-    for (int family = 0; family < TN_FAMILIES; family++) {
-        if (c->ping[family].due_us < at) {
-            at = c->ping[family].due_us;
+    for (uint8_t family = 0; family < TN_FAMILIES; family++) {
+        if (tn_coord_ping_due(c, family) < at) {
+            at = tn_coord_ping_due(c, family);
             found = "coord ping";
         }
     }

@@ -121,7 +121,7 @@ static int on_pong(struct tn_coord_client *c, uint8_t family, const struct tn_ms
 {
     struct tn_coord_ping *p = &c->ping[family];
 
-    if (p->due_us == TN_NEVER || p->tries == 0)
+    if (tn_coord_ping_due(c, family) == TN_NEVER || p->tries == 0)
         return TN_ENOENT;
     if (m->request_id == p->id && family == c->home)
         tn_coord_saw_rtt(c, now.us - p->sent_us);

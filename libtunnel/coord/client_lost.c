@@ -20,7 +20,7 @@
 
 static bool may_act(struct tn_coord_client *c, struct tn_now now)
 {
-    uint64_t each = c->cfg.beats ? REFILL_BEATS_US : REFILL_US;
+    uint64_t each = tn_coord_beats(c) ? REFILL_BEATS_US : REFILL_US;
     struct tn_coord_lost *l = &c->lost;
 
     while (l->spent && now.us - l->refill_us >= each) {
@@ -38,7 +38,7 @@ static bool may_act(struct tn_coord_client *c, struct tn_now now)
 /* A PING or a BEAT is on its way by that family. */
 static bool is_asking(const struct tn_coord_client *c, uint8_t family)
 {
-    if (c->cfg.beats)
+    if (tn_coord_beats(c))
         return family == c->home && c->beat.due_us != TN_NEVER && c->beat.tries;
     return c->ping[family].due_us != TN_NEVER && c->ping[family].tries;
 }
@@ -83,7 +83,7 @@ int tn_coord_on_lost(struct tn_coord_client *c, const struct tn_addr *src, const
 
     if (!tn_ctl_lost_decode(data, len, &index, &echo))
         return TN_EINVAL;
-    if (echo ? !c->cfg.beats || !c->session_ok || index != c->session.remote_index
+    if (echo ? !tn_coord_beats(c) || !c->session_ok || index != c->session.remote_index
              : !c->lost.own_index || index != c->lost.own_index)
         return TN_EINVAL; /* only a BEAT is answered LOST */
     if (!c->session_ok)

@@ -100,13 +100,17 @@ static void sent(struct tn_coord_client *c, struct tn_coord_request *q, struct t
 }
 
 /* An address is dialled from where its family is at home. The coordinator takes the family of the
- * latest message for ours, so a PING on our own follows. */
+ * latest message for ours, so a PING or a BEAT on our own follows. */
 static uint8_t family_for(struct tn_coord_client *c, const struct tn_msg *m, struct tn_now now)
 {
     uint8_t family = tn_addr_family(&m->observed);
 
     if (m->type != TN_MSG_CHECK || family == c->home || tn_addr_is_zero(&c->server[family]))
         return c->home;
+    if (tn_coord_beats(c)) {
+        tn_coord_begin_beat(c, now);
+        return family;
+    }
     c->ping[c->home].tries = 0;
     c->ping[c->home].due_us = now.us;
     return family;
@@ -203,7 +207,7 @@ size_t tn_coord_client_poll_out(struct tn_coord_client *c, struct tn_now now, ui
     for (uint8_t n = 1; n <= TN_FAMILIES; n++) { /* home comes last */
         uint8_t family = (uint8_t)((c->home + n) % TN_FAMILIES);
 
-        if (c->ping[family].due_us <= now.us &&
+        if (tn_coord_ping_due(c, family) <= now.us &&
             c->ping[family].tries < tn_coord_ping_limit(c, family))
             return write_ping(c, family, now, out, cap, dst);
     }
@@ -238,7 +242,7 @@ int tn_coord_client_push_relay(struct tn_coord_client *c, uint16_t channel, stru
         if (err)
             return err;
     }
-    if (!c->cfg.beats && now.us - c->spoken_us > RELAY_SILENCE_US &&
+    if (!tn_coord_beats(c) && now.us - c->spoken_us > RELAY_SILENCE_US &&
         c->ping[c->home].due_us == TN_NEVER) {
         c->ping[c->home].tries = 0;
         c->ping[c->home].due_us = now.us;

@@ -39,6 +39,18 @@ static inline uint64_t tn_coord_burst_us(const struct tn_coord_client *c)
     return wait < TN_COORD_BURST_MAX_US ? wait : TN_COORD_BURST_MAX_US;
 }
 
+/* BEATs in place of PINGs (client_beat.c). */
+static inline bool tn_coord_beats(const struct tn_coord_client *c)
+{
+    return TN_ALWAYS_METERED || c->cfg.beats;
+}
+
+/* A PING of that family is due, or will be. A node that is always metered never sends one. */
+static inline uint64_t tn_coord_ping_due(const struct tn_coord_client *c, uint8_t family)
+{
+    return TN_ALWAYS_METERED ? TN_NEVER : c->ping[family].due_us;
+}
+
 /* PINGs of a family that go unanswered before it counts as silent. */
 static inline uint8_t tn_coord_ping_limit(const struct tn_coord_client *c, uint8_t family)
 {
