@@ -9,14 +9,14 @@
 #include "base/nat.h"
 #include "base/report.h"
 
-enum tn_path_kind { TN_PATH_NONE, TN_PATH_RELAY, TN_PATH_DIRECT };
-const char *tn_path_kind_name(enum tn_path_kind k); /* "none", "relay", "direct" */
+enum tn_path_kind { TN_PATH_NONE, TN_PATH_RELAY, TN_PATH_DIRECT, TN_PATH_MEMBER };
+const char *tn_path_kind_name(enum tn_path_kind k); /* "none", "relay", "direct", "member" */
 
 struct tn_peer_info {
     uint8_t public_key[32];
     uint8_t psk[32]; /* secret: wipe after use */
     bool has_endpoint;
-    struct tn_addr endpoint; /* of the path in use; the coordinator's for the relay */
+    struct tn_addr endpoint; /* of the path in use; the coordinator's for the relay; for MEMBER its overlay address */
     uint16_t keepalive_s;
     uint64_t last_handshake_unix_ns; /* 0: none yet */
     uint64_t tx_bytes, rx_bytes;     /* of WireGuard messages */

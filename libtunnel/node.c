@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "node_via.h"
+
 _Static_assert(TN_LIMIT_ENTRIES >= TN_LIMIT_WAYS && TN_LIMIT_ENTRIES % TN_LIMIT_WAYS == 0, "whole sets of the table");
 
 /* Above this many handshakes a second, strangers are asked for a cookie. */
@@ -77,6 +79,7 @@ int tn_node_init(struct tn_node *n, const struct tn_node_memory *mem,
     tn_allowed_init(&n->allowed, mem->allowed, mem->allowed_cap, mem->allowed_head, mem->peer_cap);
     tn_frag_init(&n->frags, mem->fragments, mem->fragment_cap);
     tn_sched_init(n);
+    tn_via_init(n);
     n->lan_at_us = TN_NEVER;
     n->keepalive_us = cfg->keepalive_us;
     n->pays_for_bytes = cfg->pays_for_bytes;

@@ -3,10 +3,8 @@
  *   node.c          memory, life, settings of the node
  *   node_peer.c     settings of a peer, the table by public key
  *   node_sched.c    who is due: a heap by deadline, a list of who has something to send, events
- *   node_tx.c       a packet's walk out
- *   node_rx.c       a datagram's walk in
- *   node_tick.c     deadlines become wishes
- *   node_out.c      wishes become datagrams
+ *   node_tx.c       a packet's walk out; node_rx.c: a datagram's walk in
+ *   node_tick.c     deadlines become wishes; node_out.c: wishes become datagrams
  *   node_small.c    a device's small datagrams: what fits, fragments, squeezed headers
  *   node_path.c     the paths of a member: relay, candidates, link messages
  *   node_lan.c      members on the LAN, while the coordinator is away
@@ -14,7 +12,8 @@
  *   node_reach.c    which of our own addresses can be reached unasked
  *   node_nat.c      what our NAT does and what theirs do: told and heard
  *   node_search.c   the search for a port that a NAT draws
- *   node_relay_only.c  in place of the last four and node_lan.c, where there is only the relay
+ *   node_via.c      members that relay for others: as one of them, and through one
+ *   node_relay_only.c  in place of the last five and node_lan.c, where there is only the relay
  *   peer.h          one peer
  */
 #ifndef TN_NODE_H
@@ -125,6 +124,9 @@ struct tn_node {
     uint32_t search_budget; /* bytes of one search for a port; 0: none is made */
     struct tn_cand_wire own[TN_CANDLIST_MAX];
     uint8_t own_count;
+#if TN_VIA_RELAYS > 0
+    struct tn_via_state via;
+#endif
 };
 
 /* Does it pay for each byte? */

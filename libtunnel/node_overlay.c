@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "node_via.h"
+
 #define LOOKUP_GAP_US TN_MS(200)
 #define SUSPECT_GAP_US TN_S(5)
 #define DISTRESS_GAP_US TN_S(1) /* where a path that worked just now does not */
@@ -103,7 +105,7 @@ static int apply(struct tn_node *n, const struct tn_roster_result *r, struct tn_
     if (r->change == TN_ROSTER_KNOWN)
         return 0;
     tn_event_push(n, &(struct tn_event){.kind = TN_EV_MEMBER, .member = member});
-    if (is_own(n, m))
+    if (is_own(n, m) || (TN_VIA_RELAYS > 0 && r->change == TN_ROSTER_UPDATED && tn_via_keep(n, member, now)))
         return 0;
     if (r->change != TN_ROSTER_ADDED)
         drop_peer_of(n, member);
@@ -307,9 +309,8 @@ void tn_overlay_connect(struct tn_node *n, uint32_t peer, struct tn_now now)
 
     if (!m || !n->connected)
         return;
-    /* a full table of requests: the paths ask again, with their back-off */
     err = tn_coord_client_connect(&n->coord, m->card.identity, now);
-    (void)err;
+    (void)err; /* a full table of requests: the paths ask again, with their back-off */
 }
 
 /* Paths say so for as long as it looks so to them, and a peer that is away looks so too. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "node_small.h"
+#include "node_via.h"
 
 static struct tn_peer *member_at(struct tn_node *n, uint32_t peer)
 {
@@ -18,6 +19,8 @@ static enum tn_path_kind kind_of(uint8_t via)
 {
     if (via == TN_VIA_DIRECT)
         return TN_PATH_DIRECT;
+    if (TN_VIA_RELAYS > 0 && via == TN_VIA_MEMBER)
+        return TN_PATH_MEMBER;
     return via == TN_VIA_RELAY ? TN_PATH_RELAY : TN_PATH_NONE;
 }
 
@@ -42,10 +45,12 @@ static void report(struct tn_node *n, uint32_t peer, struct tn_now now)
             continue;
         if (e.via != TN_VIA_DIRECT && p->direct_since_us)
             doubt_mapping(n, now);
-        if (e.via != TN_VIA_DIRECT)
+        if (e.via != TN_VIA_DIRECT) {
             p->direct_since_us = 0;
-        else if (!p->direct_since_us)
+            tn_via_lost(n, peer, now);
+        } else if (!p->direct_since_us) {
             p->direct_since_us = e.at_us;
+        }
         if (e.search_us) /* else it only moved from one address to a better one */
             p->time_to_direct_us = e.search_us > UINT32_MAX ? UINT32_MAX : (uint32_t)e.search_us;
         tn_event_push(n, &(struct tn_event){.kind = TN_EV_PATH,
@@ -120,6 +125,7 @@ void tn_path_tick(struct tn_node *n, uint32_t peer, struct tn_now now)
         return;
     tn_paths_tick(p->paths, &now);
     tn_search_tick(n, peer, now);
+    tn_via_tick(n, peer, now);
 }
 
 void tn_path_on_authentic(struct tn_node *n, uint32_t peer, const struct tn_way *way, size_t len,
@@ -162,6 +168,7 @@ void tn_path_start(struct tn_node *n, uint32_t peer, struct tn_now now)
     p->channel = tn_overlay_channel(n, p->member, now);
     tn_paths_init(p->paths, &cfg, &now);
     tn_paths_set_relay(p->paths, n->connected && p->channel, &now);
+    tn_via_card(n, peer, now);
     tn_path_settle(n, peer, now);
 }
 
@@ -380,6 +387,7 @@ int tn_node_ping(struct tn_node *n, uint32_t peer, uint16_t size, uint32_t token
     do
         tn_rng_bytes(&n->rng, &p->ping.txid, sizeof p->ping.txid);
     while (!p->ping.txid);
+    tn_via_said(n, peer, now);
     tn_path_on_data_sent(n, peer, size, now);
     tn_sched_want(n, peer, TN_WANTS_PING);
     tn_path_settle(n, peer, now);
@@ -407,7 +415,7 @@ bool tn_node_peer_candidate(const struct tn_node *n, uint32_t peer, uint32_t i, 
 
 static void path_info(const struct tn_node *n, const struct tn_peer *p, struct tn_peer_info *out)
 {
-    const struct tn_cand *c = tn_paths_direct(p->paths);
+    const struct tn_cand *c = tn_paths_in_use(p->paths);
 
     out->path = kind_of(tn_paths_via(p->paths));
     out->path_mode = tn_paths_mode(p->paths);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "node_via.h"
+
 static uint32_t hash_key(const struct tn_node *n, const uint8_t pub[32])
 {
     uint8_t h[4];
@@ -129,6 +131,7 @@ void tn_node_peer_remove(struct tn_node *n, uint32_t peer)
 
     if (!p)
         return;
+    tn_via_forget(n, peer);
     tn_sched_remove(n, peer);
     tn_table_remove(n, peer);
     tn_allowed_remove_by_peer(&n->allowed, peer);
@@ -218,6 +221,7 @@ const char *tn_path_kind_name(enum tn_path_kind k)
         [TN_PATH_NONE] = "none",
         [TN_PATH_RELAY] = "relay",
         [TN_PATH_DIRECT] = "direct",
+        [TN_PATH_MEMBER] = "member",
     };
 
     return name[k];

@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "node_report.h"
 #include "node_small.h"
+#include "node_via.h"
 
 struct arrival {
     struct tn_now now;
@@ -65,7 +66,7 @@ static bool may_reply(struct tn_node *n, const struct arrival *a)
  * and those for whom there is a cookie are enough to see that the flood goes on. */
 static bool is_hopeless(struct tn_node *n, const struct arrival *a)
 {
-    return a->way.via != TN_VIA_RELAY && tn_load_is_high(&n->load, a->now.us) &&
+    return a->way.via == TN_VIA_DIRECT && tn_load_is_high(&n->load, a->now.us) &&
            !tn_load_has(&n->reply_load, a->now.us) &&
            !tn_limit_has(&n->reply_limit, &a->way.addr, a->now.us) &&
            !tn_cookie_is_shown(&n->checker, a->msg, a->len, &a->way.addr, a->now.us);
@@ -89,7 +90,7 @@ static bool may_work(struct tn_node *n, const struct arrival *a)
         n->counters.drop_auth++;
         return false;
     }
-    if (a->way.via == TN_VIA_RELAY) {
+    if (a->way.via != TN_VIA_DIRECT) {
         if (tn_load_take(&n->relay_load, a->now.us))
             return true;
         n->counters.drop_load++;
@@ -145,7 +146,7 @@ static bool on_initiation(struct tn_node *n, const struct arrival *a)
     peer = tn_node_peer_find(n, in.remote_static);
     if (peer == TN_NO_PEER) {
         n->counters.drop_auth++;
-        if (a->way.via == TN_VIA_RELAY)
+        if (a->way.via != TN_VIA_DIRECT)
             tn_overlay_on_stranger(n, in.remote_static, a->now);
         goto out;
     }
@@ -241,6 +242,8 @@ static enum tn_verdict on_content(struct tn_node *n, uint32_t peer, struct tn_bu
     if (!b->len)
         return TN_CONSUMED; /* a keepalive */
     if (p->is_member && tn_link_is_message(tn_buf_data(b), b->len) && !tn_small_is(b)) {
+        if (TN_VIA_RELAYS > 0 && tn_viamsg_is(*tn_buf_data(b)))
+            return tn_via_on_message(n, peer, &a->way, b, a->now);
         if (*tn_buf_data(b) == TN_REPORT_FIRST)
             tn_report_on_told(n, peer, tn_buf_data(b), b->len, a->now);
         else
@@ -304,30 +307,41 @@ static int commit_open(struct tn_node *n, uint32_t peer, const struct arrival *a
     return err;
 }
 
+static enum tn_verdict commit(struct tn_node *n, struct tn_buf *b, const struct arrival *a,
+                              uint32_t *out_peer, const struct tn_job *job)
+{
+    uint32_t peer = tn_wg_receiver(a->msg) & n->slot_mask;
+    enum tn_verdict verdict;
+    unsigned news = 0;
+
+    if (commit_open(n, peer, a, job, &news))
+        return TN_DROP;
+    *out_peer = peer;
+    n->counters.rx_packets++;
+    on_authentic(n, peer, a);
+    if (news & TN_KEYS_CONFIRMED)
+        session_ready(n, peer, a->now);
+    if (news & TN_KEYS_WANTS_REKEY)
+        tn_tx_want_handshake(n, peer, a->now);
+    b->off += TN_WG_HEADER_LEN;
+    b->len -= TN_WG_DATA_OVERHEAD;
+    verdict = on_content(n, peer, b, a);
+    tn_path_settle_later(n, peer, a->now);
+    return verdict;
+}
+
 enum tn_verdict tn_commit_net(struct tn_node *n, struct tn_buf *b, const struct tn_addr *src,
                               struct tn_now now, uint32_t *out_peer, const struct tn_job *job)
 {
     struct arrival a = {.now = now, .msg = job->msg, .len = job->len};
-    uint32_t peer = tn_wg_receiver(a.msg) & n->slot_mask;
     enum tn_verdict verdict;
-    unsigned news = 0;
 
     a.way.via = job->relayed ? TN_VIA_RELAY : TN_VIA_DIRECT;
     if (!job->relayed)
         a.way.addr = *src;
-    if (commit_open(n, peer, &a, job, &news))
-        return TN_DROP;
-    *out_peer = peer;
-    n->counters.rx_packets++;
-    on_authentic(n, peer, &a);
-    if (news & TN_KEYS_CONFIRMED)
-        session_ready(n, peer, a.now);
-    if (news & TN_KEYS_WANTS_REKEY)
-        tn_tx_want_handshake(n, peer, a.now);
-    b->off += TN_WG_HEADER_LEN;
-    b->len -= TN_WG_DATA_OVERHEAD;
-    verdict = on_content(n, peer, b, &a);
-    tn_path_settle_later(n, peer, a.now);
+    tn_via_begin(n);
+    verdict = commit(n, b, &a, out_peer, job);
+    tn_via_end(n, out_peer);
     return verdict;
 }
 
@@ -354,6 +368,19 @@ static enum tn_verdict on_wireguard(struct tn_node *n, struct tn_buf *b, struct 
     }
     n->counters.drop_malformed++;
     return TN_DROP;
+}
+
+enum tn_verdict tn_rx_carried(struct tn_node *n, struct tn_buf *b, const struct tn_way *way, struct tn_now now,
+                              uint32_t *out_peer)
+{
+    struct arrival a = {.now = now, .way = *way};
+    struct tn_job job;
+    enum tn_verdict verdict = on_wireguard(n, b, &a, &job);
+
+    if (verdict != TN_WORK)
+        return verdict;
+    tn_job_run(&job);
+    return commit(n, b, &a, out_peer, &job);
 }
 
 /* Takes the relay's header off, or puts back what was left out of it and of WireGuard's. */

@@ -65,6 +65,13 @@ static void set_next(struct tn_search *s, struct tn_now now)
         s->tries++;
 }
 
+static bool is_relayed(const struct tn_peer *p)
+{
+    uint8_t via = tn_paths_via(p->paths);
+
+    return via == TN_VIA_RELAY || via == TN_VIA_MEMBER;
+}
+
 static void begin(struct tn_node *n, uint32_t peer, struct tn_now now)
 {
     struct tn_peer *p = &n->mem.peers[peer];
@@ -75,7 +82,7 @@ static void begin(struct tn_node *n, uint32_t peer, struct tn_now now)
         p->search.due_us = now.us + FIRST_US;
         return;
     }
-    if (!may_begin(n, p, &plan) || tn_paths_via(p->paths) != TN_VIA_RELAY || !find_outside(p, &to))
+    if (!may_begin(n, p, &plan) || !is_relayed(p) || !find_outside(p, &to))
         return;
     set_next(&p->search, now);
     p->search.sent += 2u * plan.sockets;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node_small.h"
+#include "node_via.h"
 
 #define LINK_AFTER 4   /* packets sent in a session */
 #define LINK_LATE 4096 /* what comes so much behind the latest may still be compressed */
@@ -44,6 +45,8 @@ bool tn_tx_way(struct tn_node *n, uint32_t peer, struct tn_now now, struct tn_wa
         return p->has_endpoint;
     }
     tn_paths_route(p->paths, &now, way);
+    if (tn_via_is_way(way))
+        tn_via_check(n, peer, way, now);
     return way->via != TN_VIA_NONE;
 }
 
@@ -79,6 +82,8 @@ int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, stru
         route->to = way->addr;
         return 0;
     }
+    if (tn_via_is_way(way))
+        return tn_via_push(n, peer, way, b, now, route);
     if (way->via != TN_VIA_RELAY || !p->channel)
         return TN_ENOENT;
     n->counters.tx_relay++;
@@ -88,10 +93,11 @@ int tn_tx_route(struct tn_node *n, uint32_t peer, const struct tn_way *way, stru
 }
 
 /* Padding hides the packet's exact length (paper, 5.4.6); tail room was promised by the caller. A device
- * pays for each byte: where one is concerned, none is added. */
+ * pays for each byte: where one is concerned, none is added. What is passed on has been padded by who sent it. */
 static int pad(const struct tn_node *n, const struct tn_peer *p, struct tn_buf *b)
 {
-    size_t zeros = p->small ? 0 : tn_wg_padding(b->len, n->mtu);
+    bool as_is = p->small || (TN_VIA_RELAYS > 0 && b->len && *tn_buf_data(b) == TN_VIAMSG_FROM);
+    size_t zeros = as_is ? 0 : tn_wg_padding(b->len, n->mtu);
 
     if (tn_buf_tailroom(b) < zeros + TN_TAG_LEN)
         return TN_ENOSPC;
@@ -158,6 +164,16 @@ void tn_tx_want_handshake(struct tn_node *n, uint32_t peer, struct tn_now now)
         tn_sched_want(n, peer, TN_WANTS_INITIATION);
 }
 
+/* What a member is to pass on is sealed once more for that member, so it is sealed at once as well. */
+static int seal_by(struct tn_node *n, uint32_t peer, struct tn_buf *b, const struct tn_way *way, struct tn_now now,
+                   struct tn_job *job)
+{
+    if (!tn_via_is_way(way))
+        return seal_or_plan(n, peer, b, now, job);
+    *job = (struct tn_job){0};
+    return tn_tx_seal(n, peer, b, true, now);
+}
+
 enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now now,
                             struct tn_route *route, uint32_t *peer, struct tn_job *job)
 {
@@ -172,6 +188,7 @@ enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
         verdict = tn_small_check(n, b, n->mem.peers[slot].mtu);
     if (verdict != TN_SEND)
         return verdict;
+    tn_via_said(n, slot, now);
     tn_path_on_data_sent(n, slot, b->len, now);
     if (!tn_keys_for_sending(&n->mem.peers[slot].keys, now.us) || !tn_tx_way(n, slot, now, &way)) {
         tn_tx_want_handshake(n, slot, now);
@@ -186,7 +203,7 @@ enum tn_verdict tn_plan_tun(struct tn_node *n, struct tn_buf *b, struct tn_now n
         verdict = tn_small_check(n, b, way.mtu);
     if (verdict != TN_SEND)
         goto out;
-    if (tn_small_send(n, slot, b, way.mtu, now) || seal_or_plan(n, slot, b, now, job) ||
+    if (tn_small_send(n, slot, b, way.mtu, now) || seal_by(n, slot, b, &way, now, job) ||
         tn_tx_route(n, slot, &way, b, now, route)) {
         n->counters.drop_no_session++;
         verdict = TN_DROP;

@@ -1,8 +1,9 @@
-/* One peer, as node_*.c see it; nobody else includes it. */
+/* One peer, and what a node has of those that relay, as node_*.c see it; nobody else includes it. */
 #ifndef TN_PEER_H
 #define TN_PEER_H
 
 #include "base/report.h"
+#include "coord/share.h"
 #include "path/paths.h"
 #include "path/portsearch.h"
 #include "wg/cookie.h"
@@ -82,6 +83,26 @@ struct tn_peer {
     struct tn_search search;
     struct tn_paths *paths; /* its row of the array handed in; a plain peer's is never touched */
     struct tn_user_ping ping;
+#if TN_VIA_RELAYS > 0 /* node_via.c */
+    uint64_t said_us;      /* the user last sent something to it; 0: never */
+    uint64_t via_next_us;  /* when it is next looked whether a member should relay */
+    struct tn_share_part via_part; /* of what we relay, what we took from it */
+#endif
 };
+
+#if TN_VIA_RELAYS > 0
+/* Members that relay: node_via.c. */
+struct tn_via_state {
+    uint32_t relay[TN_VIA_RELAYS]; /* peers whose cards say that they do */
+    uint32_t count;
+    uint32_t from;         /* whose packet was passed on to us last, in this commit; TN_NO_PEER */
+    struct tn_addr to;     /* where the datagram goes that TN_FORWARD speaks of */
+    uint64_t rate;         /* bytes a second that we relay */
+    uint64_t wake_us;      /* nobody is looked for, because a datagram is for him, before that */
+    uint64_t pass_us;      /* when the pass began */
+    uint64_t taken;        /* bytes in it */
+    struct tn_share share;
+};
+#endif
 
 #endif

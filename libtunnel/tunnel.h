@@ -31,6 +31,7 @@
 #include "path/cand.h"
 #include "path/frag.h"
 #include "path/reach.h"
+#include "ways.h"
 #include "wg/allowed.h"
 
 struct tn_node;
@@ -182,6 +183,7 @@ enum tn_verdict {
     TN_STAGE,    /* no session yet: keep the packet for `peer` until TN_EV_SESSION */
     TN_DELIVER,  /* buf is an inner IP packet for the TUN, from `peer`, or ICMP that answers the packet */
     TN_CONSUMED, /* ours; poll for what follows */
+    TN_FORWARD,  /* buf is a datagram for tn_forward_to: a member's, which we relay */
     TN_WORK,     /* of job.h only */
 };
 
@@ -202,9 +204,6 @@ void tn_tick(struct tn_node *n, struct tn_now now);
 /* The last datagram of a member whose program ends: the coordinator then says "unreachable" of it at
  * once. False: there is nobody to tell. The node must not be used for anything else afterwards. */
 bool tn_node_goodbye(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route);
-/* Which ways data may take to a member (enum tn_path_mode), until its slot is given to another. TN_ENOENT: no
- * member has that slot; TN_EINVAL: a device, which is reached by the relay alone. */
-TN_MUST_CHECK int tn_node_set_path_mode(struct tn_node *n, uint32_t peer, uint8_t mode, struct tn_now now);
 /* When to call tn_tick next (monotonic us), or TN_NEVER; and which deadline that is, for a log line. */
 uint64_t tn_next_deadline(const struct tn_node *n, const char **name);
 /* A datagram could not be sent there (errno said so): the path's evidence. */

@@ -287,6 +287,8 @@ static void finish_datagram(struct tund *t, enum tn_verdict verdict, const struc
         sources_learn(&t->sources, from, batch_now(t).us, must_be_named, t);
     if (verdict == TN_DELIVER)
         deliver(t, b, lent);
+    else if (verdict == TN_FORWARD)
+        send_datagram(t, b, &(struct tn_route){.to = tn_forward_to(t->node)}, NULL);
     else if (verdict == TN_CONSUMED)
         pull(t, batch_now(t));
 }

@@ -127,6 +127,17 @@ static void reason_of_relay(const struct explain_facts *f, char out[EXPLAIN_LEN]
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s", obstacle(f));
 }
 
+static void reason_of_member(const struct explain_facts *f, char out[EXPLAIN_LEN])
+{
+    if (f->mode == TN_MODE_RELAY)
+        snprintf(out, EXPLAIN_LEN, "through member %s, because it was told to take no direct path (`tundctl path %s auto` "
+                 "undoes it), and this way (%.0f ms) is better than the coordinator's relay", f->through, f->name,
+                 (double)f->rtt_us / 1000.0);
+    else
+        snprintf(out, EXPLAIN_LEN, "through member %s, which relays for others, because %s, and this way (%.0f ms) is better "
+                 "than the coordinator's relay", f->through, obstacle(f), (double)f->rtt_us / 1000.0);
+}
+
 void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN])
 {
     switch (f->path) {
@@ -140,6 +151,9 @@ void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN])
         return;
     case TN_PATH_RELAY:
         reason_of_relay(f, out);
+        return;
+    case TN_PATH_MEMBER:
+        reason_of_member(f, out);
         return;
     case TN_PATH_NONE:
         break;

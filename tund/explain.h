@@ -19,6 +19,8 @@ struct explain_tally {
 struct explain_facts {
     const char *name;   /* the member */
     enum tn_path_kind path;
+    const char *through; /* TN_PATH_MEMBER: the member that relays */
+    uint32_t rtt_us;    /* of the path in use; 0: not known */
     bool reachable;     /* false: the coordinator said that it is not connected */
     bool joined;        /* we are connected to the coordinator */
     uint8_t mode;       /* enum tn_path_mode: what the user allows */

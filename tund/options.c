@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coord_options.h"
 #include "metered.h"
 
 #define PEERS_DEFAULT 256
@@ -19,6 +20,7 @@
 #define TLS_PORT_DEFAULT 443
 #define SEARCH_BUDGET_DEFAULT 20000
 #define SEARCH_BUDGET_MAX 1000000
+#define RELAY_RATE_MIN 1000000u /* less would not carry a burst of a stream */
 #define MTU_MIN 576
 #define MTU_MAX 65400 /* what still fits a UDP datagram, sealed and relayed */
 
@@ -36,6 +38,8 @@ const char options_help[] =
     "                       link (default: cellular modems)\n"
     "      --search-budget BYTES  for the port of a peer behind a symmetric NAT (default: 20000;\n"
     "                       0 on a metered link)\n"
+    "      --relay-rate RATE  what is passed on for others after tundctl relay on, bits a second\n"
+    "                       (default 20M)\n"
     "      --threads N      threads that seal and open beside the main one (default: what helps)\n"
     "      --tls-port N     the coordinator's TCP port, used where UDP is blocked (default 443;\n"
     "                       0: never)\n"
@@ -60,7 +64,7 @@ const char options_help[] =
 
 enum {
     OPT_STATE = 256, OPT_PORT, OPT_MTU, OPT_PEERS, OPT_THREADS, OPT_TLS_PORT, OPT_PROXY, OPT_PROXY_AUTH,
-    OPT_NO_LAN, OPT_METERED, OPT_SEARCH, OPT_LOG_LEVEL, OPT_PORTMAP, OPT_VERSION
+    OPT_NO_LAN, OPT_METERED, OPT_SEARCH, OPT_RELAY_RATE, OPT_LOG_LEVEL, OPT_PORTMAP, OPT_VERSION
 };
 
 static const struct option long_options[] = {
@@ -77,6 +81,7 @@ static const struct option long_options[] = {
     {"no-lan", no_argument, NULL, OPT_NO_LAN},
     {"metered", optional_argument, NULL, OPT_METERED},
     {"search-budget", required_argument, NULL, OPT_SEARCH},
+    {"relay-rate", required_argument, NULL, OPT_RELAY_RATE},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -148,6 +153,11 @@ static enum options_result take_budget(struct parse *p, int opt, const char *arg
         p->out->metered = arg ? arg : "";
         return OPTIONS_RUN;
     }
+    if (opt == OPT_RELAY_RATE) {
+        if (!coord_parse_rate(arg, &p->out->relay_rate_bits) || p->out->relay_rate_bits < RELAY_RATE_MIN)
+            return bad(p, "--relay-rate wants bits per second, at least 1M, as in 20M or 1G");
+        return OPTIONS_RUN;
+    }
     if (!number(arg, 0, SEARCH_BUDGET_MAX, &v))
         return bad(p, "--search-budget wants a number of bytes from 0 to %d", SEARCH_BUDGET_MAX);
     p->out->search_budget = v;
@@ -203,6 +213,7 @@ static enum options_result take(struct parse *p, int opt, const char *arg)
         return take_proxy(p, opt, arg);
     case OPT_METERED:
     case OPT_SEARCH:
+    case OPT_RELAY_RATE:
         return take_budget(p, opt, arg);
     case OPT_NO_LAN:
         p->out->lan = false;

@@ -33,6 +33,7 @@ struct tund_options {
     bool lan;              /* look for members on the LAN while the coordinator is away */
     const char *metered;   /* which links are paid for by the byte, as metered_link takes it */
     bool budget_given;
+    uint64_t relay_rate_bits; /* of what is passed on for other members; 0: the default */
     uint32_t search_budget; /* bytes of one search for a port; 0: none is made */
     enum log_level log_level;
     bool foreground;

@@ -108,6 +108,7 @@ static int start(void *ctx, struct tund *t)
     o->timers_open = true;
     o->save_timer.data = o;
     o->resolve_timer.data = o;
+    tn_node_set_relay_rate(t->node, t->opt.relay_rate_bits / 8);
     err = overlay_life_open(o);
     if (err)
         return tund_fail(t, err, "no timers: %s", strerror(-err));
@@ -157,6 +158,9 @@ static void on_path(const struct overlay *o, const struct tn_event *ev)
         break;
     case TN_PATH_RELAY:
         log_info("%s: through the relay", peer_name(o, ev->peer));
+        break;
+    case TN_PATH_MEMBER:
+        log_info("%s: through member %s", peer_name(o, ev->peer), overlay_through(o, ev->path, &ev->addr));
         break;
     case TN_PATH_NONE:
         log_info("%s: no path", peer_name(o, ev->peer));

@@ -65,7 +65,7 @@ static json_t *loss_json(const struct tn_cand *c)
     return c->loss_samples >= TN_SCORE_SAMPLES ? json_real(c->loss_64k / 65536.0) : json_null();
 }
 
-static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_now now)
+static json_t *candidate_json(const struct overlay *o, const struct tn_cand *c, bool in_use, struct tn_now now)
 {
     char tried[CANDIDATE_LEN], came_back[CANDIDATE_LEN];
     json_t *next = json_null();
@@ -75,8 +75,9 @@ static json_t *candidate_json(const struct tn_cand *c, bool in_use, struct tn_no
     say_came_back(c, now, came_back);
     if (c->next_try_us != TN_NEVER && c->next_try_us)
         next = json_real(c->next_try_us > now.us ? (double)(c->next_try_us - now.us) / 1e6 : 0.0);
-    return json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+    return json_pack("{s:o,s:s?,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
                      "address", overlay_endpoint_json(&c->addr),
+                     "through", c->origin == TN_CAND_MEMBER ? overlay_through(o, TN_PATH_MEMBER, &c->addr) : NULL,
                      "origin", tn_cand_origin_name(c->origin),
                      "verdict", tn_cand_verdict_name(c->verdict),
                      "why", verdict_sentence(c),
@@ -144,10 +145,11 @@ static json_t *candidates_json(const struct overlay *o, uint32_t peer, const str
     struct tn_cand c;
 
     for (uint32_t i = 0; tn_node_peer_candidate(o->t->node, peer, i, &c); i++) {
-        bool in_use = info->path == TN_PATH_DIRECT && tn_addr_equal(&c.addr, &info->endpoint);
+        bool in_use = (info->path == TN_PATH_DIRECT || info->path == TN_PATH_MEMBER) && tn_addr_equal(&c.addr, &info->endpoint);
 
-        explain_count(tally, c.verdict, c.left);
-        json_array_append_new(list, candidate_json(&c, in_use, now));
+        if (c.origin != TN_CAND_MEMBER) /* the tally is of what is direct */
+            explain_count(tally, c.verdict, c.left);
+        json_array_append_new(list, candidate_json(o, &c, in_use, now));
     }
     return list;
 }
@@ -179,6 +181,8 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
         memset(&info, 0, sizeof(info));
     tn_wipe(info.psk, sizeof(info.psk));
     f.path = info.path;
+    f.through = overlay_through(o, info.path, &info.endpoint);
+    f.rtt_us = info.rtt_us;
     f.reachable = info.reachable;
     f.mtu = info.mtu;
     f.mtu_wanted = o->t->mtu;

@@ -13,6 +13,7 @@
  *   overlay_explain.c explain as JSON
  *   overlay_ping.c    pings for tundctl
  *   overlay_path.c    which ways the user allows to a member
+ *   overlay_relay.c   whether this machine relays for others, and who does for it
  *   overlay_nat.c     what the NAT in front of us does
  *   overlay_life.c    how long it keeps a mapping
  *   overlay_metered.c what is left out where bytes are paid for
@@ -34,6 +35,7 @@
 #include "overlay_metered.h"
 #include "overlay_path.h"
 #include "overlay_ping.h"
+#include "overlay_relay.h"
 #include "prefix.h"
 #include "resolve.h"
 #include "state.h"

@@ -1,5 +1,5 @@
 /* What is done on a link that is paid for by the byte: no port of a peer's NAT is searched for, nor may a peer search for
- * ours; idle direct paths get no heartbeat, from either end, and begin anew by the relay when there is data again; and the
+ * ours; no member is looked for that might relay; idle direct paths get no heartbeat, from either end, and begin anew by the relay when there is data again; and the
  * coordinator is asked as seldom as the NAT here allows, by the lifetime that was measured.
  *
  * The link is the one by which a datagram to the coordinator would leave. */

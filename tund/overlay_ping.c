@@ -161,6 +161,8 @@ static const char *from(const struct overlay_ping *p, const struct tn_event *ev,
 {
     struct tn_coord_info info;
 
+    if (ev->path == TN_PATH_MEMBER)
+        return overlay_through(p->o, ev->path, &ev->addr);
     if (ev->path != TN_PATH_RELAY)
         return addr_text(&ev->addr, text);
     tn_node_coord_info(p->o->t->node, &info);

@@ -155,11 +155,13 @@ json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, ui
     tn_node_id(id, m->card.identity);
     if (info.last_handshake_unix_ns && info.last_handshake_unix_ns <= now.unix_ns)
         handshake = json_real((double)(now.unix_ns - info.last_handshake_unix_ns) / 1e9);
-    out = json_pack("{s:s,s:o,s:o,s:s,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:o,s:i}",
+    out = json_pack("{s:s,s:o,s:o,s:s,s:s?,s:b,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:o,s:i}",
                     "name", m->card.cert.name,
                     "id", id_json(id),
                     "addresses", addresses_json(&m->card),
                     "path", tn_path_kind_name(info.path),
+                    "through", overlay_through(o, info.path, &info.endpoint),
+                    "relays", tn_card_relays(&m->card),
                     "path_mode", tn_mode_name(info.path_mode),
                     "endpoint", info.has_endpoint ? overlay_endpoint_json(&info.endpoint) : json_null(),
                     "rtt_ms", overlay_ms_json(info.rtt_us),
@@ -195,7 +197,8 @@ json_t *overlay_status_json(const struct overlay *o)
     struct tn_coord_info info;
 
     tn_node_coord_info(o->t->node, &info);
-    return json_pack("{s:o,s:o,s:o,s:o}", "self", self_json(o, &info), "coordinator",
-                     overlay_coord_json(o), "portmap", overlay_portmap_json(o), "peers",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "self", self_json(o, &info), "coordinator",
+                     overlay_coord_json(o), "portmap", overlay_portmap_json(o), "relay",
+                     overlay_relay_json(o), "peers",
                      overlay_peers_json(o));
 }

@@ -190,8 +190,11 @@ void overlay_on_updated(struct overlay *o, uint8_t status)
 {
     struct ctl_conn *c = o->leaving;
 
-    if (!o->leave_sent)
+    if (!o->leave_sent) {
+        if (status != 0)
+            log_warn("the coordinator did not take our new card: %s", tn_node_status_text(status));
         return;
+    }
     o->leave_sent = false;
     o->leaving = NULL;
     if (c)
@@ -219,6 +222,7 @@ static const struct {
     {"watch", do_watch},   {"leave", do_leave}, {"down", do_down},       {"version", do_version},
     {"netcheck", do_netcheck},
     {"path", overlay_path_verb},
+    {"relay", overlay_relay_verb},
     {"portmap", overlay_portmap_verb},
 };
 

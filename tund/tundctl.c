@@ -72,6 +72,13 @@ static const struct verb {
      "\nauto: the better one. direct: no data by the relay. relay: no direct path is looked for.\n"
      "It holds for what this machine sends, also after a restart; the member chooses for itself.\n",
      "sudo tundctl path nas relay"},
+    {"relay", "[on | off]", ARG_JSON | ARG_SECOND, tundctl_relay,
+     "whether this machine passes on datagrams between other members",
+     "      --json             as one JSON object\n",
+     "\nOff until it is switched on; kept in this machine's card, so also after a restart. Two members\n"
+     "that find no direct path to each other then go through it, where it is a better way than the\n"
+     "coordinator's relay. It can read nothing of theirs. How much it passes on: tund --relay-rate.\n",
+     "sudo tundctl relay on"},
     {"netcheck", NULL, ARG_JSON | ARG_COORDINATOR, tundctl_netcheck,
      "what the network here lets through, and what its NAT does",
      "      --json             as one JSON object\n"

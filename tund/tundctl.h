@@ -28,6 +28,7 @@ int tundctl_explain(const struct args *a); /* tundctl_explain.c */
 int tundctl_ping(const struct args *a);    /* tundctl_ping.c */
 int tundctl_netcheck(const struct args *a); /* tundctl_netcheck.c */
 int tundctl_path(const struct args *a); /* tundctl_path.c */
+int tundctl_relay(const struct args *a); /* tundctl_relay.c */
 int tundctl_portmap(const struct args *a); /* tundctl_portmap.c */
 
 /* "tundctl: ..." on standard error; returns `code`. */

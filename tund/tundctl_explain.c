@@ -14,7 +14,8 @@ static void print_candidate(const json_t *c)
     char address[64], origin[32], verdict[32], text[256], observed[64], next_text[SHOW_LEN];
 
     printf("%s %s  (%s)\n", json_is_true(json_object_get(c, "in_use")) ? "*" : " ",
-           show_text(c, "address", address, sizeof(address)),
+           json_is_string(json_object_get(c, "through")) ? show_text(c, "through", address, sizeof(address))
+                                                         : show_text(c, "address", address, sizeof(address)),
            show_text(c, "origin", origin, sizeof(origin)));
     printf("    %s: %s\n", show_text(c, "verdict", verdict, sizeof(verdict)),
            show_text(c, "why", text, sizeof(text)));
@@ -57,8 +58,7 @@ static void print_explain(const json_t *e)
     size_t i;
 
     printf("%s: %s, %s, rtt %s", show_text(peer, "name", name, sizeof(name)),
-           show_text(peer, "path", path, sizeof(path)),
-           show_text(peer, "endpoint", endpoint, sizeof(endpoint)),
+           show_text(peer, "path", path, sizeof(path)), show_way(peer, endpoint, sizeof(endpoint)),
            show_ms(json_object_get(peer, "rtt_ms"), rtt));
     if (json_is_number(json_object_get(peer, "time_to_direct_ms")))
         printf(", direct after %s", show_ms(json_object_get(peer, "time_to_direct_ms"), direct));

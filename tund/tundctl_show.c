@@ -60,6 +60,16 @@ const char *show_age(const json_t *value, char out[SHOW_LEN])
     return out;
 }
 
+const char *show_way(const json_t *peer, char *out, size_t len)
+{
+    char name[80];
+
+    if (!json_is_string(json_object_get(peer, "through")))
+        return show_text(peer, "endpoint", out, len);
+    snprintf(out, len, "through %s", show_text(peer, "through", name, sizeof(name)));
+    return out;
+}
+
 int show_ask(const struct args *a, json_t *request, const char *key, json_t **answer)
 {
     return show_ask_slow(a, request, key, CTL_ANSWER_MS, answer);
@@ -109,7 +119,7 @@ static void fill_row(const json_t *peer, char cell[COLUMNS][CELL_LEN])
     show_text(peer, "name", cell[0], CELL_LEN);
     snprintf(cell[1], CELL_LEN, "%s", v4 ? v4 : "-");
     show_text(peer, "path", cell[2], CELL_LEN);
-    show_text(peer, "endpoint", cell[3], CELL_LEN);
+    show_way(peer, cell[3], CELL_LEN);
     snprintf(cell[4], CELL_LEN, "%s", show_ms(json_object_get(peer, "rtt_ms"), text));
     snprintf(cell[5], CELL_LEN, "%d", (int)json_integer_value(json_object_get(peer, "mtu")));
     snprintf(cell[6], CELL_LEN, "%s", show_bytes(json_object_get(peer, "tx_bytes"), text));
@@ -227,6 +237,14 @@ static void print_reach(const json_t *self)
     }
 }
 
+static void print_relay(const json_t *r)
+{
+    if (json_is_true(json_object_get(r, "on")))
+        printf("  relays for other members, %g Mbit/s at most: %lld datagrams passed on\n",
+               (double)json_integer_value(json_object_get(r, "rate_bits")) / 1e6,
+               (long long)json_integer_value(json_object_get(r, "forwarded")));
+}
+
 static void print_coordinator(const json_t *c, const json_t *self)
 {
     const json_t *observed = json_object_get(self, "observed"), *address;
@@ -265,6 +283,7 @@ int tundctl_status(const struct args *a)
         print_coordinator(json_object_get(status, "coordinator"), self);
         portmap_print_own(json_object_get(status, "portmap"));
         print_reach(self);
+        print_relay(json_object_get(status, "relay"));
         putchar('\n');
         print_peers(json_object_get(status, "peers"));
         print_devices(json_object_get(status, "peers"));

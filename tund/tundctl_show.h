@@ -15,6 +15,9 @@ const char *show_ms(const json_t *value, char out[SHOW_LEN]);    /* "20.3 ms" */
 const char *show_bytes(const json_t *value, char out[SHOW_LEN]); /* "1.2 MiB" */
 const char *show_age(const json_t *value, char out[SHOW_LEN]);   /* "12 s", "3 h" */
 
+/* Where the path in use leads: "through NAME", or an address. */
+const char *show_way(const json_t *peer, char *out, size_t len);
+
 /* Asks the daemon one question; *answer is what it has under `key`, to be released. 0 or an exit
  * code, with the error already printed. */
 int show_ask(const struct args *a, json_t *request, const char *key, json_t **answer);

@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Head room that tn_from_tun needs: relay header (8) and transport header (16), kept 16-aligned. */
-#define TN_BUF_HEADROOM 32
-/* Tail room: padding (15) and tag (16), rounded up. */
-#define TN_BUF_TAILROOM 32
+#include "sizes.h"
+
+/* Head room that tn_from_tun needs: fragment header (6), relay header (8) and transport header (16), that once
+ * more where a member relays (a device is relayed by the coordinator alone), kept 16-aligned. */
+#define TN_BUF_HEADROOM TN_SIZE(48, 32)
+/* Tail room: padding (15) and tag (16), rounded up; twice where a member relays. */
+#define TN_BUF_TAILROOM TN_SIZE(64, 32)
 
 struct tn_buf {
     uint8_t *mem; /* start of the memory */

@@ -16,6 +16,7 @@ enum tn_cand_origin {
     TN_CAND_REFLEXIVE = 2,      /* as the coordinator sees the socket */
     TN_CAND_MAPPED = 3,         /* a port that the gateway mapped for us */
     TN_CAND_PEER_REFLEXIVE = 4, /* as the peer sees the socket */
+    TN_CAND_MEMBER = 5,         /* another member's overlay address, who passes datagrams on; never on the wire */
 };
 
 struct tn_cand_wire {

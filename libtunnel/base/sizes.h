@@ -57,5 +57,12 @@
 #ifndef TN_REACH_MAX
 #define TN_REACH_MAX TN_SIZE(8, 1) /* own outside addresses to be dialled back; by the relay alone, none is */
 #endif
+/* Of a peer's candidates, how many may be members that relay; they take places that addresses leave. */
+#ifndef TN_PATHS_MEMBERS
+#define TN_PATHS_MEMBERS TN_SIZE(2, 0)
+#endif
+#ifndef TN_VIA_RELAYS
+#define TN_VIA_RELAYS TN_SIZE(16, 0) /* members that relay, of whom a node makes use */
+#endif
 
 #endif

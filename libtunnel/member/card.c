@@ -118,6 +118,21 @@ bool tn_card_has_left(const struct tn_card *c)
     return c->epoch == TN_EPOCH_LEFT;
 }
 
+/* Who knows no flags sees nothing but a higher epoch. */
+bool tn_card_relays(const struct tn_card *c)
+{
+    return !tn_card_has_left(c) && c->epoch >= TN_EPOCH_FLAGS_FROM && (c->epoch & TN_EPOCH_RELAYS);
+}
+
+uint64_t tn_card_next_epoch(const struct tn_card *c, bool relays)
+{
+    uint64_t count = c->epoch / TN_EPOCH_FLAGS_FROM + 1;
+
+    if (count > UINT64_MAX / TN_EPOCH_FLAGS_FROM)
+        return 0;
+    return count * TN_EPOCH_FLAGS_FROM + (relays ? TN_EPOCH_RELAYS : 0);
+}
+
 bool tn_card_equal(const struct tn_card *a, const struct tn_card *b)
 {
     return tn_cert_equal(&a->cert, &b->cert) && memcmp(a->identity, b->identity, 32) == 0 &&

@@ -17,6 +17,9 @@
 
 /* The epoch that ends all: this member has left, and its WireGuard key is zero. */
 #define TN_EPOCH_LEFT UINT64_MAX
+/* From here on the low 16 bits of an epoch are flags of the member's own; below, there are none. */
+#define TN_EPOCH_FLAGS_FROM 0x10000u
+#define TN_EPOCH_RELAYS 0x1u /* it passes on datagrams between other members */
 
 struct tn_card {
     struct tn_cert cert;
@@ -43,6 +46,10 @@ TN_MUST_CHECK int tn_card_sign_key(struct tn_card *c, const uint8_t identity_see
 TN_MUST_CHECK int tn_card_sign_left(struct tn_card *c, const uint8_t identity_seed[32]);
 
 bool tn_card_has_left(const struct tn_card *c);
+/* Does the member pass on datagrams for others, as its card says? Flags that are not known count for nothing. */
+bool tn_card_relays(const struct tn_card *c);
+/* The next epoch of a card, with or without that flag. 0: there is none, since the member has left. */
+uint64_t tn_card_next_epoch(const struct tn_card *c, bool relays);
 /* Same bytes, signatures included. */
 bool tn_card_equal(const struct tn_card *a, const struct tn_card *b);
 

@@ -157,8 +157,8 @@ void tn_paths_on_moved(struct tn_paths *p, bool v4, const struct tn_now *now)
     for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++) {
         struct tn_probe *pr = &p->cand[i];
 
-        if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || tn_addr_is_v4(&pr->c.addr) != v4 ||
-            tn_addr_is_private(&pr->c.addr))
+        if (!pr->used || tn_probe_is_member(pr) || pr->c.verdict != TN_CAND_CHECKED ||
+            tn_addr_is_v4(&pr->c.addr) != v4 || tn_addr_is_private(&pr->c.addr))
             continue;
         tn_probe_doubt(pr, now);
         if (!p->session_up || !is_active)
@@ -180,6 +180,7 @@ static struct tn_probe *find_way(struct tn_paths *p, const struct tn_way *way)
     case TN_VIA_RELAY:
         return &p->relay;
     case TN_VIA_DIRECT:
+    case TN_VIA_MEMBER: /* an overlay's address is no candidate otherwise */
         return tn_table_find(p, &way->addr);
     default:
         return NULL;
@@ -200,7 +201,7 @@ static void on_awake(struct tn_paths *p, const struct tn_now *now)
         if (p->cand[i].used)
             tn_probe_wake(p, &p->cand[i], now);
     tn_probe_wake(p, &p->relay, now);
-    if (p->best < 0) {
+    if (!tn_paths_has_direct(p)) {
         p->search_us = now->us;
         tn_paths_want_connect(p, false, now);
     }
@@ -224,8 +225,8 @@ void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *
     struct tn_probe *pr;
 
     tn_paths_route(p, now, &route);
-    pr = p->best >= 0 && route.via == TN_VIA_DIRECT ? &p->cand[p->best] : find_way(p, &route);
-    if (pr)
+    pr = p->best >= 0 && route.via == tn_probe_via(&p->cand[p->best]) ? &p->cand[p->best] : find_way(p, &route);
+    if (pr && len)
         count_out(pr, len, now);
     p->data_us = now->us;
     if (p->cfg.relay_only) {
@@ -392,7 +393,7 @@ bool tn_paths_poll(struct tn_paths *p, struct tn_rng *rng, const struct tn_now *
 
         if (!pr->used || (!pr->punch_due && !is_ping_due(p, pr)))
             continue;
-        w.to.via = TN_VIA_DIRECT;
+        w.to.via = tn_probe_via(pr);
         w.to.addr = pr->c.addr;
         if (pr->punch_due)
             emit_punch(pr, now, &w);
@@ -425,6 +426,11 @@ uint8_t tn_paths_via(const struct tn_paths *p)
 }
 
 const struct tn_cand *tn_paths_direct(const struct tn_paths *p)
+{
+    return tn_paths_has_direct(p) ? &p->cand[p->best].c : NULL;
+}
+
+const struct tn_cand *tn_paths_in_use(const struct tn_paths *p)
 {
     return p->best >= 0 ? &p->cand[p->best].c : NULL;
 }

@@ -22,9 +22,11 @@ enum tn_via {
     TN_VIA_NONE = 0,
     TN_VIA_RELAY = 1,
     TN_VIA_DIRECT = 2,
+    TN_VIA_MEMBER = 3, /* another member passes it on */
 };
 
-/* A way to a peer. `addr` counts for TN_VIA_DIRECT only and is zero otherwise. */
+/* A way to a peer. `addr`: DIRECT its address, MEMBER the overlay's IPv4 address of the member that relays, port 0;
+ * otherwise zero. */
 struct tn_way {
     uint8_t via; /* enum tn_via */
     uint16_t mtu; /* inner bytes that pass in one piece; only tn_paths_route says it */
@@ -46,8 +48,8 @@ struct tn_path_wish {
 };
 
 struct tn_path_event {
-    uint8_t via;           /* the new state: TN_VIA_DIRECT, TN_VIA_RELAY or TN_VIA_NONE */
-    struct tn_addr addr;   /* DIRECT: the address */
+    uint8_t via;           /* the new state: enum tn_via */
+    struct tn_addr addr;   /* as in struct tn_way */
     uint64_t at_us;        /* when it changed */
     uint64_t search_us;    /* DIRECT: microseconds since the search for a direct path began; else 0 */
     uint16_t mtu;          /* inner bytes that pass there in one piece */
@@ -114,7 +116,7 @@ struct tn_paths {
     struct tn_paths_config cfg;
     struct tn_probe cand[TN_PATHS_CAND_MAX];
     struct tn_probe relay;
-    int best;  /* index of the direct path in use, -1: none */
+    int best;  /* index of the candidate in use, -1: none */
     int spare; /* index of the one in use before it was lost, -1: none */
     bool relay_up, relay_suspect, session_up, connect_forced;
     uint8_t mode; /* enum tn_path_mode */
@@ -160,7 +162,7 @@ static inline uint8_t tn_paths_mode(const struct tn_paths *p)
 /* May data go by `via`, where tn_paths_route has named it? */
 static inline bool tn_paths_carries_data(const struct tn_paths *p, uint8_t via)
 {
-    return via != TN_VIA_RELAY || tn_paths_mode(p) != TN_MODE_DIRECT;
+    return via == TN_VIA_DIRECT || tn_paths_mode(p) != TN_MODE_DIRECT;
 }
 /* Heartbeats of an idle direct path from now on; as in tn_paths_config. */
 void tn_paths_set_idle_beat(struct tn_paths *p, uint64_t idle_beat_us, const struct tn_now *now);
@@ -171,6 +173,14 @@ void tn_paths_set_session(struct tn_paths *p, bool up, const struct tn_now *now)
 size_t tn_paths_offer(struct tn_paths *p, const struct tn_cand_wire *list, size_t count,
                       const struct tn_cand_wire *own, size_t own_count, const struct tn_now *now);
 
+/* The peer may be reached through the member with this overlay address, who is reached directly himself; to be said
+ * again while it is so and the peer is spoken to. */
+void tn_paths_offer_member(struct tn_paths *p, const struct tn_addr *member, const struct tn_now *now);
+/* That member is not reached directly any more, or does not relay: nothing goes by him. False: nothing did. */
+bool tn_paths_withdraw_member(struct tn_paths *p, const struct tn_addr *member, const struct tn_now *now);
+/* Is there data for the peer, and no direct path, or a bad one, and are others allowed? */
+bool tn_paths_wants_member(const struct tn_paths *p, const struct tn_now *now);
+
 /* --- events --------------------------------------------------------------------------------------- */
 /* CONNECT was answered, or PUNCH came: begins a round to every candidate that may be probed. */
 void tn_paths_punch(struct tn_paths *p, uint64_t delay_us, const struct tn_now *now);
@@ -178,7 +188,8 @@ void tn_paths_punch(struct tn_paths *p, uint64_t delay_us, const struct tn_now *
 void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now);
 /* The NAT in front of us shows us at another address or port of this family: its holes to peers are gone. */
 void tn_paths_on_moved(struct tn_paths *p, bool v4, const struct tn_now *now);
-/* Data (not a PING or PONG) for this peer was sent on tn_paths_route's answer, or waits for a session. */
+/* Data (not a PING or PONG) for this peer was sent on tn_paths_route's answer, or waits for a session. len 0: there
+ * is none yet, but the path is to be as good as if there were. */
 void tn_paths_on_data_sent(struct tn_paths *p, size_t len, const struct tn_now *now);
 /* A sealed packet that is no data (PONG, handshake, keepalive) left by `to`: for the counters only. */
 void tn_paths_on_other_sent(struct tn_paths *p, const struct tn_way *to, size_t len,
@@ -213,10 +224,12 @@ bool tn_paths_take_connect(struct tn_paths *p, struct tn_rng *rng, const struct 
 bool tn_paths_take_event(struct tn_paths *p, struct tn_path_event *out);
 
 /* --- look ----------------------------------------------------------------------------------------- */
-/* DIRECT, RELAY or NONE, as `status` shows it. */
+/* enum tn_via, as `status` shows it. */
 uint8_t tn_paths_via(const struct tn_paths *p);
 /* The address in use, or NULL when the state is not DIRECT. */
 const struct tn_cand *tn_paths_direct(const struct tn_paths *p);
+/* The candidate in use, an address or a member, or NULL. */
+const struct tn_cand *tn_paths_in_use(const struct tn_paths *p);
 /* Candidate number i (0 .. TN_PATHS_CAND_MAX-1) for `explain`, NULL where the place is empty. */
 const struct tn_cand *tn_paths_cand(const struct tn_paths *p, size_t i);
 /* The relay's counters and RTT (origin and address are zero). NULL in a build that knows no other way. */

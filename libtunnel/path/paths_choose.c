@@ -17,7 +17,7 @@
  * Without a relay it is used all the same, and so is, for ten minutes, a lost one
  * (`spare`): there is nothing to lose. Nothing that was never checked is ever used.
  *
- * A user may forbid one of the two (tn_path_mode). Without the relay, a direct path is judged as where there is none.
+ * A user may forbid the direct ones, or all others (tn_path_mode). Without the relay, a direct path is judged as where there is none.
  *
  * CONNECT is wanted while data flows and there is no direct path: at once, then after
  * 1, 2, 4 .. 60 s, each longer or shorter by up to a quarter. */
@@ -57,13 +57,25 @@ static bool is_left(const struct tn_paths *p, const struct tn_probe *pr)
     return !p->relay_suspect && !is_better(pr, &p->relay);
 }
 
+/* Through a member only where that is better than the coordinator's relay, as far as its time is known. */
+static bool is_worth_it(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return !tn_probe_is_member(pr) || !has_relay(p) || p->relay_suspect || is_better(pr, &p->relay);
+}
+
+/* May data take this kind of way at all? */
+static bool is_allowed(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    return p->mode == TN_MODE_AUTO || (p->mode == TN_MODE_RELAY) == tn_probe_is_member(pr);
+}
+
 /* May it be chosen at this moment? */
 static bool is_eligible(const struct tn_paths *p, const struct tn_probe *pr,
                         const struct tn_now *now)
 {
-    if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0 || p->mode == TN_MODE_RELAY)
+    if (!pr->used || pr->c.verdict != TN_CAND_CHECKED || pr->missed > 0 || !is_allowed(p, pr))
         return false;
-    if (is_left(p, pr))
+    if (is_left(p, pr) || !is_worth_it(p, pr))
         return false;
     if (!pr->c.last_pong_us || now->us - pr->c.last_pong_us > TN_STALE_US)
         return false;
@@ -93,9 +105,11 @@ static void take_best(struct tn_paths *p, int i, const struct tn_now *now)
     pr->c.left = TN_CAND_KEPT;
     pr->chosen_us = now->us;
     pr->full_count = 0;
-    p->connect_tries = 0;
-    p->connect_forced = false;
-    p->connect_us = TN_NEVER;
+    if (!tn_probe_is_member(pr)) {
+        p->connect_tries = 0;
+        p->connect_forced = false;
+        p->connect_us = TN_NEVER;
+    }
     tn_probe_wake(p, pr, now);
     if (pr->row[TN_ROW_BEAT] == TN_NEVER && p->session_up)
         pr->row[TN_ROW_BEAT] = now->us + p->cfg.idle_beat_us;
@@ -116,7 +130,7 @@ static void set_state(struct tn_paths *p, const struct tn_now *now)
     struct tn_path_event e = { 0 };
 
     if (p->best >= 0) {
-        e.via = TN_VIA_DIRECT;
+        e.via = tn_probe_via(&p->cand[p->best]);
         e.addr = p->cand[p->best].c.addr;
     } else {
         e.via = has_relay(p) ? TN_VIA_RELAY : TN_VIA_NONE;
@@ -193,7 +207,7 @@ void tn_paths_choose(struct tn_paths *p, const struct tn_now *now)
             (best->missed > 0 && pr->c.last_pong_us > best->c.last_pong_us))
             take_best(p, i, now);
     }
-    if (was_direct && p->best < 0)
+    if (was_direct && !tn_paths_has_direct(p))
         leave_direct(p, now);
     set_state(p, now);
 }
@@ -234,7 +248,7 @@ void tn_paths_route(const struct tn_paths *p, const struct tn_now *now, struct t
     }
     out->mtu = tn_size_limit(p, direct >= 0 ? &p->cand[direct] : &p->relay);
     if (direct >= 0) {
-        out->via = TN_VIA_DIRECT;
+        out->via = tn_probe_via(&p->cand[direct]);
         out->addr = p->cand[direct].c.addr;
     } else if (p->relay_up) {
         out->via = TN_VIA_RELAY;
@@ -246,13 +260,16 @@ void tn_paths_set_mode(struct tn_paths *p, uint8_t mode, const struct tn_now *no
     if (p->mode == mode)
         return;
     p->mode = mode;
+    if (p->best >= 0 && !is_allowed(p, &p->cand[p->best]))
+        p->best = -1;
+    if (p->spare >= 0 && !is_allowed(p, &p->cand[p->spare]))
+        p->spare = -1;
     if (mode == TN_MODE_RELAY) {
-        p->best = p->spare = -1;
         p->connect_forced = false;
         tn_probe_wake(p, &p->relay, now);
     }
     tn_paths_choose(p, now);
-    if (p->best < 0 && tn_paths_is_active(p, now))
+    if (!tn_paths_has_direct(p) && tn_paths_is_active(p, now))
         leave_direct(p, now);
     tn_paths_renew_next(p);
 }
@@ -263,7 +280,7 @@ static bool is_connect_wanted(const struct tn_paths *p, const struct tn_now *now
         return false;
     if (p->connect_forced)
         return true;
-    return p->best < 0 && p->data_us && now->us - p->data_us < TN_CONNECT_ACTIVE_US;
+    return !tn_paths_has_direct(p) && p->data_us && now->us - p->data_us < TN_CONNECT_ACTIVE_US;
 }
 
 void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now *now)

@@ -7,6 +7,7 @@
  *   paths_size.c    how long a packet may be on a way
  *   paths_choose.c  which path data takes, when CONNECT is wanted
  *   paths_flow.c    a stream that breaks off is asked after at once
+ *   paths_member.c  ways through another member
  */
 #ifndef TN_PATH_PATHS_PRIV_H
 #define TN_PATH_PATHS_PRIV_H
@@ -35,6 +36,7 @@ enum tn_probe_row {
 #define TN_SILENT_ROUNDS_MAX 3
 #define TN_QUIET_US TN_S(600)
 #define TN_QUIET_DIRECT_US TN_S(60) /* where data has no other way: as CONNECT is asked for at most */
+#define TN_QUIET_MEMBER_US TN_S(15) /* a member that relays may find the peer later, and is no third party */
 #define TN_FULL_TRIES 4
 #define TN_SIZE_FLOOR 400 /* longer data may be too long; it is searched down to that */
 #define TN_FULL_GAP_US TN_MS(40)
@@ -172,6 +174,22 @@ void tn_paths_want_connect(struct tn_paths *p, bool at_once, const struct tn_now
 static inline bool tn_paths_is_relay(const struct tn_paths *p, const struct tn_probe *pr)
 {
     return pr == &p->relay;
+}
+
+/* Does this way lead through another member? */
+static inline bool tn_probe_is_member(const struct tn_probe *pr)
+{
+    return pr->c.origin == TN_CAND_MEMBER;
+}
+
+static inline bool tn_paths_has_direct(const struct tn_paths *p)
+{
+    return p->best >= 0 && !tn_probe_is_member(&p->cand[p->best]);
+}
+
+static inline uint8_t tn_probe_via(const struct tn_probe *pr)
+{
+    return tn_probe_is_member(pr) ? TN_VIA_MEMBER : TN_VIA_DIRECT;
 }
 
 static inline bool tn_paths_is_best(const struct tn_paths *p, const struct tn_probe *pr)

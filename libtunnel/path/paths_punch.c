@@ -33,10 +33,10 @@ void tn_tokens_refill(struct tn_paths *p, const struct tn_now *now)
     p->round_tokens += (uint32_t)n;
 }
 
-/* Addresses that have answered before cost nothing. */
+/* Addresses that have answered before cost nothing, and neither do members. */
 static bool pay_for_round(struct tn_paths *p, const struct tn_probe *pr)
 {
-    if (pr->c.last_pong_us)
+    if (pr->c.last_pong_us || tn_probe_is_member(pr))
         return true;
     if (p->round_tokens == 0)
         return false;
@@ -116,7 +116,7 @@ void tn_round_finish(struct tn_probe *pr, bool answered, const struct tn_now *no
         pr->c.verdict = TN_CAND_SILENT;
     if (++pr->c.silent_rounds >= TN_SILENT_ROUNDS_MAX) {
         pr->c.silent_rounds = 0;
-        pr->c.quiet_until_us = now->us + TN_QUIET_US;
+        pr->c.quiet_until_us = now->us + (tn_probe_is_member(pr) ? TN_QUIET_MEMBER_US : TN_QUIET_US);
     }
 }
 
@@ -157,6 +157,11 @@ void tn_round_tick(struct tn_probe *pr, const struct tn_now *now)
         tn_round_finish(pr, pr->c.last_pong_us >= pr->round_us, now);
 }
 
+static bool is_punched(const struct tn_probe *pr)
+{
+    return pr->used && !tn_probe_is_member(pr);
+}
+
 /* What was silent before: there may be many such, and the last tokens are for addresses that are new. */
 static bool is_stale(const struct tn_probe *pr)
 {
@@ -169,12 +174,12 @@ void tn_paths_punch(struct tn_paths *p, uint64_t delay_us, const struct tn_now *
         delay_us = TN_PUNCH_DELAY_MAX_US;
     tn_tokens_refill(p, now);
     for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++)
-        if (p->cand[i].used && !is_stale(&p->cand[i]))
+        if (is_punched(&p->cand[i]) && !is_stale(&p->cand[i]))
             tn_round_begin(p, &p->cand[i], true, delay_us, now);
     for (size_t i = 0; i < TN_PATHS_CAND_MAX && p->round_tokens > TN_ROUND_TOKENS_KEPT; i++)
-        if (p->cand[i].used && is_stale(&p->cand[i]))
+        if (is_punched(&p->cand[i]) && is_stale(&p->cand[i]))
             tn_round_begin(p, &p->cand[i], true, delay_us, now);
-    if (p->best < 0 && p->search_us == 0)
+    if (!tn_paths_has_direct(p) && p->search_us == 0)
         p->search_us = now->us;
     /* The other end asked, or our CONNECT was answered: either way it is too early to ask again. */
     if (p->connect_gate_us < now->us + delay_us + TN_S(1))

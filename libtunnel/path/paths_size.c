@@ -17,7 +17,9 @@
  *
  * A fan of which nothing is answered is sent twice more, since a busy machine may just be late. Nothing is
  * searched below TN_SIZE_FLOOR: a direct path that does not carry that carries no data. */
+#include "linkmsg.h"
 #include "paths_priv.h"
+#include "viamsg.h"
 
 #define PARTS 8u /* of the range that is left, in a fan */
 #define TRIES_MAX 2 /* more, of a fan of which nothing was answered; each waits twice as long */
@@ -35,9 +37,21 @@
 _Static_assert(PARTS + 2 <= TN_SIZE_FAN, "a fan has room for its parts, the floor and the whole");
 _Static_assert(TN_SIZE_FLOOR % STEP == 0, "what is asked is not padded");
 
+/* The most that may be: through a member everything is sealed twice, and what carries it is no longer than
+ * other packets are. */
+static uint16_t most(const struct tn_paths *p, const struct tn_probe *pr)
+{
+    uint32_t mtu = p->cfg.mtu;
+
+    if (!tn_probe_is_member(pr))
+        return p->cfg.mtu;
+    mtu = mtu > TN_VIAMSG_OVERHEAD ? (mtu - TN_VIAMSG_OVERHEAD) & ~(STEP - 1) : 0;
+    return mtu > TN_LINK_MIN_LEN ? (uint16_t)mtu : TN_LINK_MIN_LEN;
+}
+
 uint16_t tn_size_limit(const struct tn_paths *p, const struct tn_probe *pr)
 {
-    return pr->c.mtu ? pr->c.mtu : p->cfg.mtu;
+    return pr->c.mtu ? pr->c.mtu : most(p, pr);
 }
 
 static uint64_t wait_us(const struct tn_probe *pr)
@@ -203,7 +217,7 @@ static bool is_raise_due(const struct tn_paths *p, const struct tn_probe *pr, co
 {
     uint64_t pause_us = pr->size.raises < 4 ? RAISE_US << pr->size.raises : RAISE_MAX_US;
 
-    return pr->c.mtu && pr->c.mtu < p->cfg.mtu && now->us - pr->size.raised_us >= pause_us;
+    return pr->c.mtu && pr->c.mtu < most(p, pr) && now->us - pr->size.raised_us >= pause_us;
 }
 
 void tn_size_on_data(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
@@ -215,7 +229,7 @@ void tn_size_on_data(struct tn_paths *p, struct tn_probe *pr, const struct tn_no
         return;
     pr->size.ask_us = now->us + ASK_US;
     if (is_raise_due(p, pr, now)) {
-        search(pr, pr->c.mtu, p->cfg.mtu, true);
+        search(pr, pr->c.mtu, most(p, pr), true);
         pr->size.fan[0] = pr->size.whole; /* alone at first: a burst may be lost in a queue that data fills */
         pr->size.count = 1;
     } else {

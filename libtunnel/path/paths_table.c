@@ -27,6 +27,16 @@ struct tn_probe *tn_table_find(struct tn_paths *p, const struct tn_addr *addr)
     return NULL;
 }
 
+/* IPv4, IPv6, members: each has its share of the places. */
+enum kind { KIND_V4, KIND_V6, KIND_MEMBER };
+
+static enum kind kind_of(const struct tn_addr *addr, uint8_t origin)
+{
+    if (origin == TN_CAND_MEMBER)
+        return KIND_MEMBER;
+    return tn_addr_is_v4(addr) ? KIND_V4 : KIND_V6;
+}
+
 /* How willingly a candidate makes room; 0 is never. */
 static int eviction_rank(const struct tn_paths *p, const struct tn_probe *pr,
                          const struct tn_now *now)
@@ -54,7 +64,7 @@ static uint64_t last_sign_us(const struct tn_probe *pr)
     return pr->c.last_in_us ? pr->c.last_in_us : pr->c.added_us;
 }
 
-static struct tn_probe *find_evictable(struct tn_paths *p, bool v4,
+static struct tn_probe *find_evictable(struct tn_paths *p, enum kind kind,
                                        const struct tn_now *now)
 {
     struct tn_probe *found = NULL;
@@ -64,7 +74,7 @@ static struct tn_probe *find_evictable(struct tn_paths *p, bool v4,
         struct tn_probe *pr = &p->cand[i];
         int rank;
 
-        if (!pr->used || tn_addr_is_v4(&pr->c.addr) != v4)
+        if (!pr->used || kind_of(&pr->c.addr, pr->c.origin) != kind)
             continue;
         rank = eviction_rank(p, pr, now);
         if (rank > found_rank ||
@@ -76,28 +86,28 @@ static struct tn_probe *find_evictable(struct tn_paths *p, bool v4,
     return found;
 }
 
-/* A place for a new candidate of that family; with `evict`, another one's if need be. */
-static struct tn_probe *find_place(struct tn_paths *p, bool v4, bool evict,
+/* A place for a new candidate of that kind; with `evict`, another one's if need be. */
+static struct tn_probe *find_place(struct tn_paths *p, enum kind kind, bool evict,
                                    const struct tn_now *now)
 {
+    size_t count = 0, share = kind == KIND_MEMBER ? TN_PATHS_MEMBERS : TN_PATHS_PER_FAMILY;
     struct tn_probe *place = NULL;
-    size_t count = 0;
 
     for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++) {
         if (!p->cand[i].used)
             place = place ? place : &p->cand[i];
-        else if (tn_addr_is_v4(&p->cand[i].c.addr) == v4)
+        else if (kind_of(&p->cand[i].c.addr, p->cand[i].c.origin) == kind)
             count++;
     }
-    if (count < TN_PATHS_PER_FAMILY)
+    if (count < share && place)
         return place;
-    return evict ? find_evictable(p, v4, now) : NULL;
+    return evict ? find_evictable(p, kind, now) : NULL;
 }
 
 static struct tn_probe *take_place(struct tn_paths *p, const struct tn_addr *addr, uint8_t origin,
                                    bool evict, const struct tn_now *now)
 {
-    struct tn_probe *pr = find_place(p, tn_addr_is_v4(addr), evict, now);
+    struct tn_probe *pr = find_place(p, kind_of(addr, origin), evict, now);
 
     if (!pr)
         return NULL;
@@ -106,7 +116,7 @@ static struct tn_probe *take_place(struct tn_paths *p, const struct tn_addr *add
     tn_probe_init(pr, now);
     pr->c.addr = *addr;
     pr->c.origin = origin;
-    pr->c.cost_us = tn_score_cost_us(addr);
+    pr->c.cost_us = origin == TN_CAND_MEMBER ? TN_COST_MEMBER : tn_score_cost_us(addr);
     return pr;
 }
 

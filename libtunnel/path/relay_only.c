@@ -115,6 +115,11 @@ const struct tn_cand *tn_paths_direct(const struct tn_paths *p)
     return NULL;
 }
 
+const struct tn_cand *tn_paths_in_use(const struct tn_paths *p)
+{
+    return NULL;
+}
+
 const struct tn_cand *tn_paths_cand(const struct tn_paths *p, size_t i)
 {
     return NULL;

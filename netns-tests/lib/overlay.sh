@@ -116,7 +116,7 @@ overlay_peer() {
 }
 overlay_knows() { [[ $(overlay_peer "$1" "$2" .name) == "$2" ]]; }
 
-# overlay_is HOST PEER direct|relay|none: is this the path now?
+# overlay_is HOST PEER direct|member|relay|none: is this the path now?
 overlay_is() { [[ $(overlay_peer "$1" "$2" .path) == "$3" ]]; }
 overlay_is_not() { ! overlay_is "$@"; }
 

@@ -7,7 +7,7 @@ _tundctl_peers() {
 
 _tundctl() {
     local cur prev verb='' state='' i
-    local verbs='create invite join leave up down status peers ping explain path netcheck portmap version'
+    local verbs='create invite join leave up down status peers ping explain path relay netcheck portmap version'
     COMPREPLY=()
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -54,7 +54,7 @@ _tundctl() {
     join) options+=' --ifname --port --portmap' ;;
     portmap) options+=' --json --external --by' ;;
     leave) options+=' --force' ;;
-    status | peers | explain | path | version) options+=' --json' ;;
+    status | peers | explain | path | relay | version) options+=' --json' ;;
     netcheck) options+=' --json --coordinator' ;;
     ping) options+=' --json --count --interval --size --until-direct' ;;
     esac
@@ -73,6 +73,7 @@ _tundctl() {
             mapfile -t COMPREPLY < <(compgen -W 'auto direct relay' -- "$cur")
         fi
         ;;
+    relay) [[ $prev != relay ]] || mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
     portmap) [[ $prev != portmap ]] || mapfile -t COMPREPLY < <(compgen -W 'list add del' -- "$cur") ;;
     join) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac

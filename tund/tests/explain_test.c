@@ -65,6 +65,20 @@ static void a_direct_path_needs_no_advice(void **state)
     assert_true(is_silent(&f));
 }
 
+static void a_way_through_a_member_names_it_and_says_why_there_is_no_direct_one(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_MEMBER, &hard, &hard);
+
+    (void)state;
+    f.through = "hub";
+    f.rtt_us = 21000;
+    assert_reason(&f, "through member hub, which relays for others, because both NATs give each peer another port");
+    assert_reason(&f, "this way (21 ms) is better than the coordinator's relay");
+    assert_true(advises(&f, "map a port"));
+    f.mode = TN_MODE_RELAY;
+    assert_reason(&f, "told to take no direct path (`tundctl path nas auto` undoes it)");
+}
+
 static void a_direct_path_that_is_slow_is_the_reason_for_the_relay(void **state)
 {
     struct explain_facts f = facts(TN_PATH_RELAY, &easy, &easy);
@@ -268,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_direct_path_needs_no_advice),
+        cmocka_unit_test(a_way_through_a_member_names_it_and_says_why_there_is_no_direct_one),
         cmocka_unit_test(a_direct_path_that_is_slow_is_the_reason_for_the_relay),
         cmocka_unit_test(a_direct_path_that_loses_much_is_the_reason_for_the_relay_unless_another_works),
         cmocka_unit_test(two_hard_nats_stay_on_the_relay_and_it_says_why_and_what_helps),

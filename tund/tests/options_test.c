@@ -72,6 +72,16 @@ static void links_are_metered_as_they_are_named(void **state)
     assert_int_equal(parse("--search-budget some tund0"), OPTIONS_BAD);
 }
 
+static void the_rate_of_a_relay_is_in_bits_and_not_too_low(void **state)
+{
+    assert_int_equal(parse("tund0"), OPTIONS_RUN);
+    assert_true(opt.relay_rate_bits == 0);
+    assert_int_equal(parse("--relay-rate 50M tund0"), OPTIONS_RUN);
+    assert_true(opt.relay_rate_bits == 50000000);
+    assert_int_equal(parse("--relay-rate 999k tund0"), OPTIONS_BAD);
+    assert_int_equal(parse("--relay-rate fast tund0"), OPTIONS_BAD);
+}
+
 static void options_may_stand_before_and_after_the_name(void **state)
 {
     assert_int_equal(parse("-f --port 51820 tund0 --state /x --mtu 1280 --peers=9 --log-level trace"),
@@ -178,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_name_alone_is_a_plain_interface_in_the_background, clean_environment),
         cmocka_unit_test_setup(links_are_metered_as_they_are_named, clean_environment),
+        cmocka_unit_test_setup(the_rate_of_a_relay_is_in_bits_and_not_too_low, clean_environment),
         cmocka_unit_test_setup(options_may_stand_before_and_after_the_name, clean_environment),
         cmocka_unit_test_setup(a_proxy_is_named_or_the_environments_or_none, clean_environment),
         cmocka_unit_test_setup(the_environment_counts_as_wireguard_go_has_it, clean_environment),

@@ -280,7 +280,7 @@ static void status_is_one_object_with_all_that_is_promised(void **state)
 {
     static const char *const keys[] = {"name", "id", "addresses", "path", "path_mode", "endpoint", "rtt_ms",
                                        "tx_bytes", "rx_bytes", "last_handshake_s", "reachable",
-                                       "time_to_direct_ms"};
+                                       "time_to_direct_ms", "relays"};
     json_t *answer, *status, *addresses, *coordinator, *peer;
 
     assert_int_equal(start(), 0);

@@ -75,10 +75,11 @@ static void check(struct world *w)
     tn_paths_renew_next(&w->paths);
     must(cached_us == w->paths.next_us);
     tn_paths_route(&w->paths, &w->now, &route);
-    if (route.via == TN_VIA_DIRECT) {
+    must(route.via != TN_VIA_MEMBER || w->paths.mode != TN_MODE_DIRECT);
+    if (route.via == TN_VIA_DIRECT || route.via == TN_VIA_MEMBER) {
         struct tn_probe *pr = tn_table_find(&w->paths, &route.addr);
 
-        must(pr && pr->c.full_ok_us != 0 && tn_addr_is_probeable(&route.addr));
+        must(pr && pr->c.full_ok_us != 0 && tn_addr_is_probeable(&pr->c.addr) == (route.via == TN_VIA_DIRECT));
     }
     must(route.via != TN_VIA_RELAY || w->paths.relay_up);
     must(w->unproven <= 10 * (TN_ROUND_TOKENS_MAX * (1 + w->changes) + seconds / 10 + 1) +
@@ -121,6 +122,18 @@ static void offer(struct world *w)
         list[i].addr = some_addr(take(w));
     }
     tn_paths_offer(&w->paths, list, count, &own, 1, &w->now);
+}
+
+/* A member that may relay: offered, or withdrawn. */
+static void relay_member(struct world *w, uint8_t arg)
+{
+    const uint8_t ip[4] = {10, 77, 0, (uint8_t)(1 + (arg & 3))};
+    struct tn_addr member = tn_addr_v4(ip, 0);
+
+    if (arg & 8)
+        (void)tn_paths_withdraw_member(&w->paths, &member, &w->now);
+    else
+        tn_paths_offer_member(&w->paths, &member, &w->now);
 }
 
 static void authentic(struct world *w)
@@ -185,6 +198,12 @@ static void operate(struct world *w)
     case 11:
         addr = some_addr(take(w));
         tn_paths_on_send_error(&w->paths, &addr, &w->now);
+        break;
+    case 12:
+        relay_member(w, arg);
+        break;
+    case 13:
+        tn_paths_set_mode(&w->paths, arg % TN_MODES, &w->now);
         break;
     default:
         w->now.us += step_us[arg % (sizeof(step_us) / sizeof(step_us[0]))];

@@ -205,6 +205,20 @@ static void take_packet(struct simnode *n, const struct tn_buf *b)
         n->on_packet(n->packet_ctx, tn_buf_data(b), b->len);
 }
 
+static void send_datagram(struct simnode *n, const struct tn_buf *b, const struct tn_route *route)
+{
+    if (b->len > n->longest_out)
+        n->longest_out = b->len;
+    bool detour = n->search.detour && tn_addr_equal(&n->search.to, &route->to);
+
+    n->punches_sent += b->len == 4 && *tn_buf_data(b) == TN_CTL_PUNCH;
+    if (tn_addr_is_lan(&route->to))
+        n->on_lan(n, b);
+    else
+        world_send(n->sim->w, n->host, detour ? n->search.detour : SIM_PORT, &route->to,
+                   route->ttl, tn_buf_data(b), b->len);
+}
+
 static void node_receive(void *ctx, const struct tn_addr *src, const struct tn_addr *dst,
                          uint8_t *data, size_t len)
 {
@@ -218,23 +232,18 @@ static void node_receive(void *ctx, const struct tn_addr *src, const struct tn_a
     if (len > n->longest_in)
         n->longest_in = len;
     memcpy(tn_buf_data(&b), data, len);
-    if (tn_from_net(n->node, &b, src, n->sim->w->now, &peer) == TN_DELIVER)
+    switch (tn_from_net(n->node, &b, src, n->sim->w->now, &peer)) {
+    case TN_DELIVER:
         take_packet(n, &b);
+        break;
+    case TN_FORWARD:
+        n->forwarded++;
+        send_datagram(n, &b, &(struct tn_route){.to = tn_forward_to(n->node)});
+        break;
+    default:
+        break;
+    }
     sim_pump(n->sim, (int)(n - n->sim->node));
-}
-
-static void send_datagram(struct simnode *n, const struct tn_buf *b, const struct tn_route *route)
-{
-    if (b->len > n->longest_out)
-        n->longest_out = b->len;
-    bool detour = n->search.detour && tn_addr_equal(&n->search.to, &route->to);
-
-    n->punches_sent += b->len == 4 && *tn_buf_data(b) == TN_CTL_PUNCH;
-    if (tn_addr_is_lan(&route->to))
-        n->on_lan(n, b);
-    else
-        world_send(n->sim->w, n->host, detour ? n->search.detour : SIM_PORT, &route->to,
-                   route->ttl, tn_buf_data(b), b->len);
 }
 
 static void push_packet(struct simnode *n, const uint8_t *packet, size_t len)

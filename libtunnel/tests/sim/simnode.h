@@ -59,6 +59,7 @@ struct simnode {
         uint16_t detour;   /* what goes to `to` leaves by this port; 0: by SIM_PORT */
     } search;
     uint64_t punches_sent;
+    uint64_t forwarded; /* datagrams passed on for other members */
 };
 
 struct simcoord {

@@ -384,6 +384,67 @@ static void a_new_key_under_a_higher_epoch_verifies(void **state)
     assert_false(tn_card_equal(&c, &first));
 }
 
+/* What was signed before there were flags has none, whatever its bits. */
+static void an_epoch_below_2_to_16_has_no_flags(void **state)
+{
+    struct tn_card c = {.epoch = 1};
+
+    (void)state;
+    for (c.epoch = 0; c.epoch < TN_EPOCH_FLAGS_FROM; c.epoch += 13)
+        assert_false(tn_card_relays(&c));
+    c.epoch = TN_EPOCH_FLAGS_FROM + 1;
+    assert_true(tn_card_relays(&c));
+    c.epoch = TN_EPOCH_FLAGS_FROM + 0xfffe; /* flags that are not known */
+    assert_false(tn_card_relays(&c));
+    c.epoch = TN_EPOCH_FLAGS_FROM + 0xffff;
+    assert_true(tn_card_relays(&c));
+    c.epoch = TN_EPOCH_LEFT;
+    assert_false(tn_card_relays(&c));
+}
+
+static void the_next_epoch_is_higher_says_what_it_is_told_and_ends_before_left(void **state)
+{
+    static const uint64_t from[] = {1, 2, 65535, 65536, 65537, UINT64_MAX >> 1, UINT64_MAX - 0x10000};
+    struct tn_card c = {0}, next = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(from) / sizeof(*from); i++) {
+        for (int on = 0; on <= 1; on++) {
+            c.epoch = from[i];
+            next.epoch = tn_card_next_epoch(&c, on);
+            assert_true(next.epoch > c.epoch && next.epoch != TN_EPOCH_LEFT);
+            assert_int_equal(tn_card_relays(&next), on);
+        }
+    }
+    c.epoch = UINT64_MAX - 0xffff; /* the last count */
+    assert_true(tn_card_next_epoch(&c, true) == 0);
+    c.epoch = TN_EPOCH_LEFT;
+    assert_true(tn_card_next_epoch(&c, true) == 0);
+}
+
+/* The vectors' card 1 of docs/PROTOCOL.md section 3.2, marked: eight bytes of it and its signature are others. */
+static void a_marked_card_is_signed_like_any_other_and_nobody_else_can_mark_it(void **state)
+{
+    uint8_t bytes[TN_CARD_MAX_LEN];
+    struct tn_card c, back;
+    size_t len, before;
+
+    (void)state;
+    make(&c, 1, 1);
+    assert_int_equal(tn_card_encode(&c, bytes, sizeof(bytes), &before), 0);
+    make(&c, 1, 0x10001);
+    assert_int_equal(tn_card_encode(&c, bytes, sizeof(bytes), &len), 0);
+    assert_int_equal(len, before);
+    assert_int_equal(tn_card_decode(&back, bytes, len), 0);
+    assert_int_equal(tn_card_verify(&back, NULL), 0);
+    assert_true(tn_card_relays(&back));
+    back.epoch = 0x10000; /* taken off by somebody on the way */
+    assert_int_equal(tn_card_verify(&back, NULL), TN_EAUTH);
+    make(&c, 1, 0x10000);
+    c.epoch = 0x10001; /* put on */
+    assert_int_equal(tn_card_verify(&c, NULL), TN_EAUTH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +466,9 @@ int main(void)
         cmocka_unit_test(a_signature_with_the_group_order_added_is_refused),
         cmocka_unit_test(keys_of_small_order_sign_nothing),
         cmocka_unit_test(a_new_key_under_a_higher_epoch_verifies),
+        cmocka_unit_test(an_epoch_below_2_to_16_has_no_flags),
+        cmocka_unit_test(the_next_epoch_is_higher_says_what_it_is_told_and_ends_before_left),
+        cmocka_unit_test(a_marked_card_is_signed_like_any_other_and_nobody_else_can_mark_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
