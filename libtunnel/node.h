@@ -12,6 +12,7 @@
  *   node_reach.c    which of our own addresses can be reached unasked
  *   node_nat.c      what our NAT does and what theirs do: told and heard
  *   node_search.c   the search for a port that a NAT draws
+ *   node_tcp.c      TCP between members, where one has no UDP
  *   node_via.c      members that relay for others: as one of them, and through one
  *   node_relay_only.c  in place of the last five and node_lan.c, where there is only the relay
  *   peer.h          one peer
@@ -121,6 +122,9 @@ struct tn_node {
     struct tn_coord_client coord;
     struct tn_reach reach;
     struct tn_nat nat; /* ours, as the program has measured it */
+#if TN_PATHS_PER_FAMILY > 0
+    bool tcp_on, by_stream; /* the program connects to members by TCP; UDP is blocked, the coordinator on a stream */
+#endif
     uint32_t search_budget; /* bytes of one search for a port; 0: none is made */
     struct tn_cand_wire own[TN_CANDLIST_MAX];
     uint8_t own_count;
@@ -222,6 +226,13 @@ void tn_search_tick(struct tn_node *n, uint32_t peer, struct tn_now now);
 uint64_t tn_search_next(const struct tn_peer *p);
 void tn_search_serve(struct tn_node *n, uint32_t peer, uint16_t port, struct tn_now now);
 bool tn_search_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
+
+/* node_tcp.c; only where TN_PATHS_PER_FAMILY is above 0 */
+void tn_tcp_on_punch(struct tn_node *n, uint32_t peer, struct tn_now now);
+void tn_tcp_watch_udp(struct tn_node *n, struct tn_now now); /* after whatever the coordinator's client did */
+void tn_tcp_on_session(struct tn_node *n, uint32_t peer);
+void tn_tcp_on_told(struct tn_node *n, uint32_t peer, const uint8_t *inner, size_t len, struct tn_now now);
+bool tn_tcp_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
 
 /* node_out.c: a small message that is ready to go. Lost when the outbox is full. */
 void tn_out_push(struct tn_node *n, uint32_t peer, const struct tn_way *way, const uint8_t *msg,

@@ -138,6 +138,8 @@ static bool poll_peer(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct
         return true;
     if ((p->wants & TN_WANTS_SEARCH) && tn_search_poll(n, peer, b, now, route))
         return true;
+    if (TN_PATHS_PER_FAMILY > 0 && (p->wants & TN_WANTS_TCP) && tn_tcp_poll(n, peer, b, now, route))
+        return true;
     return (p->wants & TN_WANTS_PATHS) && tn_path_poll(n, peer, b, now, route);
 }
 

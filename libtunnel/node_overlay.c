@@ -559,6 +559,8 @@ void tn_overlay_drain(struct tn_node *n, struct tn_now now)
 
     while (n->has_coordinator && tn_coord_client_take_event(&n->coord, &e))
         on_event(n, &e, now);
+    if (TN_PATHS_PER_FAMILY > 0)
+        tn_tcp_watch_udp(n, now);
 }
 
 /* ---- the machine's network ---- */

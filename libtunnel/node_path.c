@@ -145,6 +145,8 @@ void tn_path_on_session(struct tn_node *n, uint32_t peer, bool up, struct tn_now
 
     if (p)
         tn_paths_set_session(p->paths, up, &now);
+    if (TN_PATHS_PER_FAMILY > 0 && p && up)
+        tn_tcp_on_session(n, peer);
 }
 
 void tn_path_on_data_sent(struct tn_node *n, uint32_t peer, size_t len, struct tn_now now)
@@ -220,6 +222,8 @@ void tn_path_punch(struct tn_node *n, uint32_t peer, const struct tn_cand_wire *
     tn_paths_punch(p->paths, TN_MS(delay_ms), &now);
     tn_search_on_punch(n, peer, now);
     doubt_mapping(n, now);
+    if (TN_PATHS_PER_FAMILY > 0)
+        tn_tcp_on_punch(n, peer, now);
     tn_path_settle(n, peer, now);
 }
 
@@ -229,13 +233,16 @@ static void on_ping(struct tn_node *n, uint32_t peer, const struct tn_way *way,
                     const struct tn_link_msg *ping)
 {
     struct tn_pong_owed *owed;
+    const struct tn_addr *observed = way->via == TN_VIA_DIRECT ? &way->addr : NULL;
 
+    if (TN_PATHS_PER_FAMILY > 0 && observed && tn_addr_is_stream(observed))
+        observed = NULL; /* such an address says nothing to others */
     if (n->pongs_count == TN_PONGS_LEN)
         return;
     owed = &n->pongs[(n->pongs_head + n->pongs_count++) % TN_PONGS_LEN];
     owed->peer = peer;
     owed->way = *way;
-    tn_link_answer(ping, way->via == TN_VIA_DIRECT ? &way->addr : NULL, &owed->pong);
+    tn_link_answer(ping, observed, &owed->pong);
 }
 
 static void on_pong(struct tn_node *n, uint32_t peer, const struct tn_way *way,
@@ -261,6 +268,10 @@ void tn_path_on_link(struct tn_node *n, uint32_t peer, const struct tn_way *way,
 {
     struct tn_link_msg m;
 
+    if (TN_PATHS_PER_FAMILY > 0 && *msg == TN_TCP_FIRST) {
+        tn_tcp_on_told(n, peer, msg, len, now);
+        return;
+    }
     if (tn_link_decode(msg, len, &m)) {
         n->counters.drop_malformed++;
         return;

@@ -6,6 +6,7 @@
 #include "coord/share.h"
 #include "path/paths.h"
 #include "path/portsearch.h"
+#include "path/tcpmsg.h"
 #include "wg/cookie.h"
 #include "wg/keys.h"
 #include "wg/noise.h"
@@ -19,6 +20,7 @@
 #define TN_WANTS_SEARCH 0x1000u /* the next probe of a search for its port */
 #define TN_WANTS_NAT 0x800u     /* tell it what our NAT does */
 #define TN_WANTS_REPORT 0x2000u /* tell it how we are, as a device */
+#define TN_WANTS_TCP 0x4000u    /* tell it where we can be reached by TCP */
 
 struct tn_user_ping {
     uint32_t token;
@@ -38,6 +40,16 @@ struct tn_search {
     bool tell;              /* our sockets have sent, and it has not been told */
     uint16_t port;          /* the outside port that they made last */
     struct tn_portsearch probe;
+};
+
+/* TCP between us and it: node_tcp.c. */
+struct tn_tcp {
+    uint64_t not_before_us; /* after attempts that failed */
+    uint64_t served_us;     /* when it asked last, and was answered */
+    uint64_t asked_us;      /* when we did; 0: no answer is awaited */
+    uint8_t tries, own_count, count;
+    bool tell, ask;         /* ours are to be told, and its to be asked for */
+    struct tn_addr own[TN_TCP_ADDRS_MAX], addr[TN_TCP_ADDRS_MAX];
 };
 
 struct tn_peer {
@@ -81,6 +93,9 @@ struct tn_peer {
     struct tn_report report; /* a device's, as it has told us */
     uint64_t report_us;      /* when it did, or when we, being one, told it; 0: never */
     struct tn_search search;
+#if TN_PATHS_PER_FAMILY > 0
+    struct tn_tcp tcp;
+#endif
     struct tn_paths *paths; /* its row of the array handed in; a plain peer's is never touched */
     struct tn_user_ping ping;
 #if TN_VIA_RELAYS > 0 /* node_via.c */

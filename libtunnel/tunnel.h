@@ -229,10 +229,10 @@ enum tn_event_kind {
     TN_EV_JOINED,        /* status of coord/msg.h; 0 is in */
     TN_EV_MAPPING_LOST,  /* the NAT had forgotten us before the last keepalive */
     TN_EV_UPDATED,       /* status */
-    TN_EV_SEARCH,        /* peer, addr, token: open so many sockets, send a punch from each to addr (low TTL, then
-                          * in full), then tn_node_search_sent; a punch that comes back: tn_node_search_hit */
+    TN_EV_SEARCH, /* peer, addr, token: punches from so many sockets to addr, low TTL, then in full: tn_node_search_sent */
     TN_EV_DIALLED,       /* unix_ns: the nonce; status: tn_node_dial's question was answered so */
     TN_EV_REACH,         /* addr, token: enum tn_cand_origin, status: enum tn_reach_verdict, new or changed */
+    TN_EV_TCP,           /* peer, token: tcp.h */
 };
 struct tn_event {
     enum tn_event_kind kind;

@@ -18,6 +18,7 @@
 
 #include "libtunnel/coord/msg.h"
 #include "libtunnel/crypto/crypto.h"
+#include "libtunnel/path/stun.h"
 
 #include "secure.h"
 #include "stream.h"
@@ -33,6 +34,7 @@ struct coord_stream {
     struct coord_streams *owner;
     struct stream *stream;
     struct tn_addr addr; /* its stream address */
+    struct tn_addr from; /* where it was connected from */
     uint64_t since_us;   /* accepted, or proven */
     bool proven;
 };
@@ -129,12 +131,25 @@ static void on_open(void *ctx, struct stream *s)
     (void)s;
 }
 
+/* Where the connection comes from, for who wants to be connected to by TCP himself. It proves nothing. */
+static void answer_stun(struct coord_stream *x, struct stream *s, const uint8_t *request, size_t request_len)
+{
+    uint8_t out[TN_STUN_MAX_LEN];
+    size_t len = tn_stun_answer(request, request_len, &x->from, NULL, out, sizeof(out));
+
+    if (len && stream_send(s, out, len))
+        x->owner->dropped++;
+}
+
 static void on_datagram(void *ctx, struct stream *s, uint8_t *data, size_t len)
 {
     struct coord_stream *x = ctx;
     struct coord_streams *c = x->owner;
 
-    (void)s;
+    if (tn_stun_is_message(data, len)) {
+        answer_stun(x, s, data, len);
+        return;
+    }
     if (!c->passing && c->handler.on_pass)
         c->handler.on_pass(c->handler.ctx, 0);
     c->passing = true;
@@ -181,6 +196,7 @@ static bool take(struct coord_streams *c, int fd, const struct tn_addr *from)
     h.ctx = x;
     x->owner = c;
     x->since_us = now_us();
+    x->from = *from;
     x->addr = tn_addr_stream(share, ++c->next_id << 16 | (uint32_t)row);
     if (stream_new(&x->stream, c->loop, fd, &config, &h)) {
         free(x);

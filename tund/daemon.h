@@ -35,7 +35,7 @@ struct tund_hooks {
     /* Each event of the node, after the daemon's own handling. May push into the node. */
     void (*on_event)(void *ctx, const struct tn_event *ev);
     /* A datagram for a stream address; may lose it. */
-    void (*send_stream)(void *ctx, const uint8_t *data, size_t len);
+    void (*send_stream)(void *ctx, const struct tn_addr *to, const uint8_t *data, size_t len);
     /* A datagram for tn_addr_lan(): to be multicast. */
     void (*send_lan)(void *ctx, const uint8_t *data, size_t len);
     /* Addresses or routes of the host changed, or it slept. tn_on_network_change was called. */
@@ -97,8 +97,8 @@ struct tn_now tund_now(void);
 /* After any push. May be called from hooks (it then runs on when they return). */
 void tund_pump(struct tund *t);
 /* A datagram that came by the stream `from`, in memory that lies still until the next tund_pump, which is
- * the caller's part. */
-void tund_push_datagram(struct tund *t, uint8_t *data, size_t len, const struct tn_addr *from);
+ * the caller's part. The peer whose packet it proved to be, where that was data; else TN_NO_PEER. */
+uint32_t tund_push_datagram(struct tund *t, uint8_t *data, size_t len, const struct tn_addr *from);
 /* Ends the loop, soon. */
 void tund_stop(struct tund *t, int exit_code);
 /* Keeps a sentence for the user about why something failed, and returns `err`. */

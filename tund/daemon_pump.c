@@ -107,7 +107,7 @@ static void send_datagram(struct tund *t, const struct tn_buf *b, const struct t
     if (tn_addr_is_stream(&route->to)) {
         if (job)
             tn_job_run(job);
-        t->hooks.send_stream(t->hooks.ctx, tn_buf_data(b), b->len);
+        t->hooks.send_stream(t->hooks.ctx, &route->to, tn_buf_data(b), b->len);
         return;
     }
     if (tn_addr_is_lan(&route->to)) {
@@ -330,7 +330,7 @@ static bool gather(struct tund *t, struct tn_buf *b, const struct udp_source *fr
     return true;
 }
 
-static void take_at_once(struct tund *t, struct tn_buf *b, const struct udp_source *from)
+static uint32_t take_at_once(struct tund *t, struct tn_buf *b, const struct udp_source *from)
 {
     uint32_t peer = TN_NO_PEER;
     const uint8_t *mem = b->mem;
@@ -341,6 +341,7 @@ static void take_at_once(struct tund *t, struct tn_buf *b, const struct udp_sour
     verdict = tn_from_net(t->node, b, &from->remote, batch_now(t), &peer);
     finish_datagram(t, verdict, b, b->mem != mem, peer, from);
     t->answering = NULL;
+    return verdict == TN_DROP ? TN_NO_PEER : peer;
 }
 
 static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct udp_source *from)
@@ -352,17 +353,17 @@ static void on_datagram(void *ctx, struct udp *u, struct tn_buf *b, const struct
     if (!t->has_batch_now)
         notice_sleep(t);
     if (!io_gathers(t->io) || !tn_may_plan_net(b))
-        take_at_once(t, b, from);
+        (void)take_at_once(t, b, from);
     else if (gather(t, b, from) && t->gathered_count == TUND_GATHERED_MAX)
         finish_gathered(t);
 }
 
-void tund_push_datagram(struct tund *t, uint8_t *data, size_t len, const struct tn_addr *from)
+uint32_t tund_push_datagram(struct tund *t, uint8_t *data, size_t len, const struct tn_addr *from)
 {
     struct tn_buf b = {.mem = data, .cap = len, .len = len};
     const struct udp_source source = {.remote = *from};
 
-    take_at_once(t, &b, &source);
+    return take_at_once(t, &b, &source);
 }
 
 static void on_batch_end(void *ctx, struct udp *u)

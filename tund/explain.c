@@ -82,6 +82,33 @@ bool explain_search(const struct explain_facts *f, char out[EXPLAIN_SEARCH_LEN])
     return true;
 }
 
+/* ---- TCP with the member ---- */
+
+static const struct {
+    const char *name, *words;
+} tcp_states[EXPLAIN_TCP_STATES] = {
+    [EXPLAIN_TCP_UNTRIED] = {"untried", "TCP between the two was not tried (yet)"},
+    [EXPLAIN_TCP_OFF] = {"off", "TCP between the two is not tried on a metered link, or with --tls-port 0"},
+    [EXPLAIN_TCP_TRYING] = {"trying", "TCP between the two is being tried"},
+    [EXPLAIN_TCP_NO_ADDRESS] = {"no-address", "this machine has no address for TCP between the two"},
+    [EXPLAIN_TCP_UNANSWERED] = {"unanswered", "the member did not say where it can be reached by TCP"},
+    [EXPLAIN_TCP_UNWILLING] = {"unwilling", "the member is on a metered link, or was told not to use TCP"},
+    [EXPLAIN_TCP_FAILED] = {"failed", "TCP between the two was tried and did not get through: a NAT gives each "
+                                      "connection another port, or a firewall keeps them back"},
+    [EXPLAIN_TCP_CONNECTED] = {"connected", "TCP between the two gets through"},
+    [EXPLAIN_TCP_LOST] = {"lost", "TCP between the two got through, and ended"},
+};
+
+const char *explain_tcp_name(enum explain_tcp s)
+{
+    return tcp_states[s].name;
+}
+
+const char *explain_tcp_words(enum explain_tcp s)
+{
+    return tcp_states[s].words;
+}
+
 /* ---- the path in use ---- */
 
 /* Why there is no direct path (yet). */
@@ -123,6 +150,8 @@ static void reason_of_relay(const struct explain_facts *f, char out[EXPLAIN_LEN]
     else if (f->tally.silent && !f->tally.trying && !f->tally.small && !f->tally.checked &&
              !f->tally.lossy && !f->tally.slow && explain_search(f, search))
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s: %s", explain_pair(f), search);
+    else if (pair_of(f) == TN_PAIR_BLOCKED && f->tally.count && !f->tally.lossy)
+        snprintf(out, EXPLAIN_LEN, "through the relay, because %s, and %s", explain_pair(f), explain_tcp_words(f->tcp));
     else
         snprintf(out, EXPLAIN_LEN, "through the relay, because %s", obstacle(f));
 }
@@ -138,11 +167,20 @@ static void reason_of_member(const struct explain_facts *f, char out[EXPLAIN_LEN
                  "than the coordinator's relay", f->through, obstacle(f), (double)f->rtt_us / 1000.0);
 }
 
+/* Direct over TCP: what is lost holds up the rest, so UDP is better where it passes. */
+static void reason_of_tcp(const struct explain_facts *f, char out[EXPLAIN_LEN])
+{
+    snprintf(out, EXPLAIN_LEN, "direct over TCP, because packets were answered on a TCP connection with %s, and none by "
+             "UDP; it is the best of %u ways that work", f->name, f->tally.checked);
+}
+
 void explain_reason(const struct explain_facts *f, char out[EXPLAIN_LEN])
 {
     switch (f->path) {
     case TN_PATH_DIRECT:
-        if (f->mtu < f->mtu_wanted)
+        if (f->by_tcp)
+            reason_of_tcp(f, out);
+        else if (f->mtu < f->mtu_wanted)
             snprintf(out, EXPLAIN_LEN, "direct, because small packets and those of up to %u bytes were answered on "
                      "this way, and it is the best of %u that work", (unsigned)f->mtu, f->tally.checked);
         else

@@ -17,9 +17,11 @@
 #include <string.h>
 
 #include "libtunnel/base/ct.h"
+#include "libtunnel/tcp.h"
 #include "log.h"
 #include "overlay_lan.h"
 #include "overlay_search.h"
+#include "overlay_tcp.h"
 #include "secure.h"
 
 #define NS_PER_S 1000000000ull
@@ -118,6 +120,8 @@ static int start(void *ctx, struct tund *t)
     if (err)
         return tund_fail(t, err, "%s", why.text);
     err = overlay_stream_start(o, &why);
+    if (!err)
+        err = overlay_tcp_start(o, &why);
     if (err)
         return tund_fail(t, err, "%s", why.text);
     overlay_set_candidates(o);
@@ -149,11 +153,13 @@ static const char *peer_name(const struct overlay *o, uint32_t peer)
 
 static void on_path(const struct overlay *o, const struct tn_event *ev)
 {
+    struct tn_addr shown = overlay_tcp_shown(o, &ev->addr);
     char text[ADDR_TEXT_LEN];
 
     switch (ev->path) {
     case TN_PATH_DIRECT:
-        log_info("%s: direct, %s, after %llu ms", peer_name(o, ev->peer), addr_text(&ev->addr, text),
+        log_info("%s: direct%s, %s, after %llu ms", peer_name(o, ev->peer),
+                 tn_addr_is_stream(&ev->addr) ? " over TCP" : "", addr_text(&shown, text),
                  (unsigned long long)(ev->us / 1000));
         break;
     case TN_PATH_RELAY:
@@ -219,6 +225,14 @@ static void on_reach(struct overlay *o, const struct tn_event *ev)
     overlay_portmap_on_reach(o, ev);
 }
 
+static void on_tcp(struct overlay *o, const struct tn_event *ev)
+{
+    if (ev->token != TN_TCP_UDP)
+        overlay_tcp_on_event(o, ev);
+    else if (o->coord_state == COORD_JOINED)
+        overlay_nat_begin(o);
+}
+
 static void on_event(void *ctx, const struct tn_event *ev)
 {
     struct overlay *o = ctx;
@@ -265,6 +279,9 @@ static void on_event(void *ctx, const struct tn_event *ev)
     case TN_EV_SEARCH:
         overlay_search_begin(o, ev);
         break;
+    case TN_EV_TCP:
+        on_tcp(o, ev);
+        break;
     case TN_EV_DIALLED:
         overlay_life_on_event(o, ev);
         break;
@@ -288,6 +305,7 @@ static void on_network_change(void *ctx)
     udp_drop_detours(&o->t->udp);
     overlay_nat_begin(o);
     overlay_stream_on_change(o);
+    overlay_tcp_on_change(o);
     overlay_lan_begin(o);
 }
 
@@ -296,9 +314,10 @@ static void send_lan(void *ctx, const uint8_t *data, size_t len)
     overlay_lan_send(ctx, data, len);
 }
 
-static void send_stream(void *ctx, const uint8_t *data, size_t len)
+static void send_stream(void *ctx, const struct tn_addr *to, const uint8_t *data, size_t len)
 {
-    overlay_stream_send(ctx, data, len);
+    if (!overlay_tcp_send(ctx, to, data, len))
+        overlay_stream_send(ctx, data, len);
 }
 
 /* ---- stop ---- */
@@ -332,6 +351,7 @@ static void on_stop(void *ctx)
     if (!o->t)
         return;
     say_goodbye(o);
+    overlay_tcp_stop(o);
     overlay_stream_stop(o);
     overlay_lan_stop(o);
     overlay_resolve_stop(o);

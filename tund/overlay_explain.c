@@ -10,6 +10,7 @@
 #include "libtunnel/path/portsearch.h"
 #include "libtunnel/path/score.h"
 #include "log.h"
+#include "overlay_tcp.h"
 
 #define CANDIDATE_LEN 200
 
@@ -67,6 +68,7 @@ static json_t *loss_json(const struct tn_cand *c)
 
 static json_t *candidate_json(const struct overlay *o, const struct tn_cand *c, bool in_use, struct tn_now now)
 {
+    struct tn_addr shown = overlay_tcp_shown(o, &c->addr);
     char tried[CANDIDATE_LEN], came_back[CANDIDATE_LEN];
     json_t *next = json_null();
     uint32_t score_us = tn_score_us(c);
@@ -75,10 +77,11 @@ static json_t *candidate_json(const struct overlay *o, const struct tn_cand *c, 
     say_came_back(c, now, came_back);
     if (c->next_try_us != TN_NEVER && c->next_try_us)
         next = json_real(c->next_try_us > now.us ? (double)(c->next_try_us - now.us) / 1e6 : 0.0);
-    return json_pack("{s:o,s:s?,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
-                     "address", overlay_endpoint_json(&c->addr),
+    return json_pack("{s:o,s:s?,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+                     "address", overlay_endpoint_json(&shown),
                      "through", c->origin == TN_CAND_MEMBER ? overlay_through(o, TN_PATH_MEMBER, &c->addr) : NULL,
                      "origin", tn_cand_origin_name(c->origin),
+                     "transport", c->origin == TN_CAND_TCP ? "tcp" : "udp",
                      "verdict", tn_cand_verdict_name(c->verdict),
                      "why", verdict_sentence(c),
                      "tried", tried,
@@ -190,10 +193,12 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
     f.mode = info.path_mode;
     f.peer = info.nat;
     f.searches = info.searches;
+    f.tcp = overlay_tcp_state(o, peer);
+    f.by_tcp = info.path == TN_PATH_DIRECT && tn_addr_is_stream(&info.endpoint);
     f.lying = find_lie(o, lie);
     list = candidates_json(o, peer, &info, &f.tally, now);
     explain_reason(&f, why);
-    return json_pack("{s:i,s:o,s:s,s:{s:o,s:o,s:s,s:s},s:o,s:o,s:o,s:o}",
+    return json_pack("{s:i,s:o,s:s,s:{s:o,s:o,s:s,s:s},s:o,s:o,s:o,s:o,s:o}",
                      "version", 1,
                      "peer", overlay_peer_json(o, m, peer, now),
                      "reason", why,
@@ -204,6 +209,7 @@ json_t *overlay_explain_json(const struct overlay *o, const struct tn_member *m,
                      "words", explain_pair(&f),
                      "portmap", overlay_portmap_json(o),
                      "search", search_json(&f, &info),
+                     "tcp", overlay_tcp_json(o, peer),
                      "advice", advice_json(&f),
                      "candidates", list);
 }

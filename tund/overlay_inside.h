@@ -18,6 +18,7 @@
  *   overlay_life.c    how long it keeps a mapping
  *   overlay_metered.c what is left out where bytes are paid for
  *   overlay_search.c  the sockets of a search for a port
+ *   overlay_tcp*.c    members by TCP, where UDP is blocked
  */
 #ifndef TUND_OVERLAY_INSIDE_H
 #define TUND_OVERLAY_INSIDE_H
@@ -33,6 +34,7 @@
 #include "overlay_disk.h"
 #include "overlay_life.h"
 #include "overlay_metered.h"
+#include "overlay_net.h"
 #include "overlay_path.h"
 #include "overlay_ping.h"
 #include "overlay_relay.h"
@@ -54,6 +56,7 @@ enum overlay_coord_state {
 
 struct overlay_ping;
 struct overlay_stream;
+struct overlay_tcp; /* overlay_tcp.h */
 
 struct overlay_nat {
     struct netcheck *check;        /* under way, or NULL */
@@ -120,6 +123,7 @@ struct overlay {
     struct overlay_life life;
     struct overlay_metered metered;
     struct overlay_stream *stream; /* NULL: never TLS */
+    struct overlay_tcp *tcp;       /* NULL: no TCP with members */
     struct overlay_lan_socket *lan[2]; /* IPv4, IPv6; NULL: not heard */
     struct overlay_portmap portmap;
     struct overlay_search *search[OVERLAY_SEARCHES]; /* under way; NULL: free */
@@ -143,15 +147,6 @@ TN_MUST_CHECK int overlay_load_roster(struct overlay *o, struct why *w);
 void overlay_roster_changed(struct overlay *o); /* is written soon */
 void overlay_store_roster_now(struct overlay *o); /* if a change waits: with overlay_disk_finish */
 void overlay_store_joined(struct overlay *o);
-
-/* ---- overlay_net.c ---- */
-
-TN_MUST_CHECK int overlay_net_start(struct overlay *o, struct why *w);
-void overlay_net_stop(struct overlay *o);
-/* A member's card is new, or has changed: a device has routes of its own. Logs what fails. */
-void overlay_net_member(struct overlay *o, uint32_t member);
-void overlay_net_mtu(struct overlay *o, uint32_t peer); /* TN_EV_MTU */
-void overlay_set_candidates(struct overlay *o);
 
 /* ---- overlay_coord.c ---- */
 

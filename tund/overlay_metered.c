@@ -1,5 +1,5 @@
 /* What is done on a link that is paid for by the byte: no port of a peer's NAT is searched for, nor may a peer search for
- * ours; no member is looked for that might relay; idle direct paths get no heartbeat, from either end, and begin anew by the relay when there is data again; and the
+ * ours; members are not connected to by TCP; no member is looked for that might relay; idle direct paths get no heartbeat, from either end, and begin anew by the relay when there is data again; and the
  * coordinator is asked as seldom as the NAT here allows, by the lifetime that was measured.
  *
  * The link is the one by which a datagram to the coordinator would leave. */
@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "metered.h"
+#include "overlay_tcp.h"
 
 #define KEEPALIVE_S 15u
 #define KEEPALIVE_MAX_S 55u /* the coordinator forgets a member after 75 s: an answer may be lost */
@@ -43,6 +44,7 @@ static void tell(struct overlay *o)
 
     o->metered.budget = metered && !o->t->opt.budget_given ? 0 : o->t->opt.search_budget;
     tn_node_set_search(o->t->node, o->metered.budget);
+    overlay_tcp_allow(o);
     tell_keepalive(o);
     overlay_nat_tell(o);
 }

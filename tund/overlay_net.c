@@ -201,27 +201,41 @@ static uint8_t pick(const struct tn_cand_wire *v4, uint32_t count4, const struct
     return (uint8_t)(take4 + take6);
 }
 
+bool overlay_net_hosts(const struct overlay *o, struct tn_addr *out, uint32_t cap, uint32_t *count)
+{
+    struct nl_addr found[HOST_ADDRS_MAX];
+    uint32_t found_count, kept = 0;
+    int err = nl_addr_list(&o->t->nl, o->t->ifname, found, HOST_ADDRS_MAX, &found_count);
+
+    if (err) {
+        log_warn("cannot read this host's addresses: %s", strerror(-err));
+        return false;
+    }
+    for (uint32_t i = 0; i < found_count && kept < cap; i++) {
+        struct tn_addr a = found[i].addr;
+
+        a.port = o->t->udp.port; /* one without a port is no candidate */
+        if (is_candidate(o, &a))
+            out[kept++] = a;
+    }
+    *count = kept;
+    return true;
+}
+
 void overlay_set_candidates(struct overlay *o)
 {
     struct tn_cand_wire v4[TN_CANDLIST_SEND_MAX], v6[TN_CANDLIST_SEND_MAX];
     struct tn_cand_wire list[TN_CANDLIST_SEND_MAX];
-    struct nl_addr found[HOST_ADDRS_MAX];
-    struct tn_addr mapped;
+    struct tn_addr host[HOST_ADDRS_MAX], mapped;
     uint32_t count, count4 = 0, count6 = 0;
-    int err = nl_addr_list(&o->t->nl, o->t->ifname, found, HOST_ADDRS_MAX, &count);
 
-    if (err) {
-        log_warn("cannot read this host's addresses: %s", strerror(-err));
+    if (!overlay_net_hosts(o, host, HOST_ADDRS_MAX, &count))
         return;
-    }
     if (overlay_portmap_candidate(o, &mapped) && is_candidate(o, &mapped))
         v4[count4++] = (struct tn_cand_wire){.origin = TN_CAND_MAPPED, .addr = mapped};
     for (uint32_t i = 0; i < count; i++) {
-        struct tn_cand_wire c = {.origin = TN_CAND_HOST, .addr = found[i].addr};
+        struct tn_cand_wire c = {.origin = TN_CAND_HOST, .addr = host[i]};
 
-        c.addr.port = o->t->udp.port;
-        if (!is_candidate(o, &c.addr))
-            continue;
         if (tn_addr_is_v4(&c.addr) && count4 < TN_CANDLIST_SEND_MAX)
             v4[count4++] = c;
         else if (!tn_addr_is_v4(&c.addr) && count6 < TN_CANDLIST_SEND_MAX)

@@ -6,6 +6,7 @@
  * The node keeps one PING per peer; a second tundctl that pings the same peer
  * waits until the first one's is answered. */
 #include "overlay_inside.h"
+#include "overlay_tcp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -159,12 +160,13 @@ static void on_timer(uv_timer_t *timer)
 static const char *from(const struct overlay_ping *p, const struct tn_event *ev,
                         char text[ADDR_TEXT_LEN])
 {
+    struct tn_addr shown = overlay_tcp_shown(p->o, &ev->addr);
     struct tn_coord_info info;
 
     if (ev->path == TN_PATH_MEMBER)
         return overlay_through(p->o, ev->path, &ev->addr);
     if (ev->path != TN_PATH_RELAY)
-        return addr_text(&ev->addr, text);
+        return addr_text(&shown, text);
     tn_node_coord_info(p->o->t->node, &info);
     return addr_text(&info.endpoint, text);
 }

@@ -9,6 +9,7 @@
 #include "libtunnel/base/text.h"
 #include "libtunnel/path/mode.h"
 #include "log.h"
+#include "overlay_tcp.h"
 
 /* ---- small pieces ---- */
 
@@ -149,13 +150,15 @@ json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, ui
     struct tn_peer_info info = {.member = TN_NO_PEER};
     uint8_t id[TN_NODE_ID_LEN];
     json_t *handshake = NULL, *out;
+    struct tn_addr shown;
     bool known = peer != TN_NO_PEER && tn_node_peer_info(o->t->node, peer, &info);
 
     tn_wipe(info.psk, sizeof(info.psk));
     tn_node_id(id, m->card.identity);
+    shown = overlay_tcp_shown(o, &info.endpoint);
     if (info.last_handshake_unix_ns && info.last_handshake_unix_ns <= now.unix_ns)
         handshake = json_real((double)(now.unix_ns - info.last_handshake_unix_ns) / 1e9);
-    out = json_pack("{s:s,s:o,s:o,s:s,s:s?,s:b,s:s,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:o,s:i}",
+    out = json_pack("{s:s,s:o,s:o,s:s,s:s?,s:b,s:s,s:s?,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:b,s:b,s:o,s:i}",
                     "name", m->card.cert.name,
                     "id", id_json(id),
                     "addresses", addresses_json(&m->card),
@@ -163,7 +166,8 @@ json_t *overlay_peer_json(const struct overlay *o, const struct tn_member *m, ui
                     "through", overlay_through(o, info.path, &info.endpoint),
                     "relays", tn_card_relays(&m->card),
                     "path_mode", tn_mode_name(info.path_mode),
-                    "endpoint", info.has_endpoint ? overlay_endpoint_json(&info.endpoint) : json_null(),
+                    "transport", info.path != TN_PATH_DIRECT ? NULL : tn_addr_is_stream(&info.endpoint) ? "tcp" : "udp",
+                    "endpoint", info.has_endpoint ? overlay_endpoint_json(&shown) : json_null(),
                     "rtt_ms", overlay_ms_json(info.rtt_us),
                     "tx_bytes", (json_int_t)info.tx_bytes,
                     "rx_bytes", (json_int_t)info.rx_bytes,

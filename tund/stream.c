@@ -1,7 +1,8 @@
 /* How it works: one descriptor under uv_poll, and a stage that says what its events mean.
  *
  *   CONNECTING --writable--> PROXY --200--> TLS --handshake--> OPEN
- *        `------ without a proxy -----------^
+ *        |`----- without a proxy -----------^                   ^
+ *        `------ without TLS -----------------------------------'
  *   any --error, end, nonsense--> ENDED (on_end was called; only stream_close follows)
  *
  * Out: stream_send puts a frame into the queue and asks for "writable". When that comes, up to
@@ -33,6 +34,7 @@
 #define NOTSENT_LOWAT 16384
 #define USER_TIMEOUT_MS 15000
 #define READS_PER_WAKE 16
+#define LISTEN_BACKLOG 8
 
 enum stage { CONNECTING, PROXY, TLS, OPEN, ENDED };
 
@@ -40,6 +42,7 @@ struct stream {
     struct stream_handler handler;
     uv_poll_t poll;
     int fd, polled; /* the events that are asked for */
+    int error;      /* of connect */
     enum stage stage;
     bool closing, tls_wants_write;
     struct ssl_st *tls;
@@ -102,10 +105,14 @@ static void connecting(struct stream *s)
 
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         error = errno;
-    if (error)
+    s->error = error;
+    if (error) {
         end(s, strerror(error));
-    else
-        s->stage = s->preamble ? PROXY : TLS;
+        return;
+    }
+    s->stage = s->preamble ? PROXY : s->tls ? TLS : OPEN;
+    if (s->stage == OPEN)
+        s->handler.on_open(s->handler.ctx, s);
 }
 
 static void forget_preamble(struct stream *s)
@@ -186,12 +193,37 @@ static void deliver(struct stream *s)
     memmove(s->in, s->in + done, s->in_len);
 }
 
+/* What recv and send give, in the words of tls.h. */
+static int plain_result(ssize_t n, int waits, const char **why)
+{
+    if (n > 0)
+        return (int)n;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return waits;
+    *why = n < 0 ? strerror(errno) : "closed by the other end";
+    return TLS_OVER;
+}
+
+static int read_some(struct stream *s, void *out, int cap, const char **why)
+{
+    if (s->tls)
+        return tls_read(s->tls, out, cap, why);
+    return plain_result(recv(s->fd, out, (size_t)cap, MSG_DONTWAIT), TLS_WAITS, why);
+}
+
+static int write_some(struct stream *s, const void *data, int len, const char **why)
+{
+    if (s->tls)
+        return tls_write(s->tls, data, len, why);
+    return plain_result(send(s->fd, data, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL), TLS_WAITS_TO_WRITE, why);
+}
+
 static void read_records(struct stream *s)
 {
     for (int i = 0; i < READS_PER_WAKE && s->stage == OPEN && !s->closing; i++) {
         /* room for a whole record: OpenSSL then keeps nothing back that no event would tell of */
         const char *why = NULL;
-        int n = tls_read(s->tls, s->in + s->in_len, RECORD_MAX, &why);
+        int n = read_some(s, s->in + s->in_len, RECORD_MAX, &why);
 
         if (!went_well(s, n, why))
             return;
@@ -211,7 +243,7 @@ static void write_record(struct stream *s)
     }
     if (!s->out_len)
         return;
-    n = tls_write(s->tls, s->out + s->out_done, (int)(s->out_len - s->out_done), &why);
+    n = write_some(s, s->out + s->out_done, (int)(s->out_len - s->out_done), &why);
     if (!went_well(s, n, why))
         return;
     s->out_done += (size_t)n;
@@ -242,22 +274,63 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 /* ---- life ---- */
 
-int stream_connect(const struct tn_addr *to, uint32_t fwmark)
+/* A socket of that family with a mark; on `port`, where that is not 0, or where it is to be shared. */
+static int open_socket(bool v4, uint32_t fwmark, bool shared, uint16_t port)
+{
+    struct tn_addr any = {0};
+    union udp_sockaddr sa;
+    int one = 1, err;
+    int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (v4)
+        any = tn_addr_v4((const uint8_t[4]){0}, port);
+    any.port = port;
+    if ((!fwmark || setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) == 0) &&
+        (v4 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) == 0) &&
+        (!shared || (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0 &&
+                     bind(fd, &sa.sa, udp_to_sockaddr(&any, v4, &sa)) == 0)))
+        return fd;
+    err = -errno;
+    close(fd);
+    return err;
+}
+
+int stream_connect_from(uint16_t port, const struct tn_addr *to, uint32_t fwmark)
 {
     bool v4 = tn_addr_is_v4(to);
     union udp_sockaddr sa;
     socklen_t len = udp_to_sockaddr(to, v4, &sa);
-    int err, fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int err, fd = open_socket(v4, fwmark, port != 0, port);
 
     if (fd < 0)
-        return -errno;
-    if (fwmark && setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) < 0) {
-        err = -errno;
-        close(fd);
-        return err;
-    }
+        return fd;
     if (connect(fd, &sa.sa, len) == 0 || errno == EINPROGRESS)
         return fd;
+    err = -errno;
+    close(fd);
+    return err;
+}
+
+int stream_connect(const struct tn_addr *to, uint32_t fwmark)
+{
+    return stream_connect_from(0, to, fwmark);
+}
+
+int stream_listen(bool v4, uint32_t fwmark, uint16_t *port)
+{
+    union udp_sockaddr sa;
+    socklen_t len = sizeof(sa);
+    int err, fd = open_socket(v4, fwmark, true, 0);
+
+    if (fd < 0)
+        return fd;
+    if (listen(fd, LISTEN_BACKLOG) == 0 && getsockname(fd, &sa.sa, &len) == 0) {
+        *port = udp_from_sockaddr(&sa).port;
+        return fd;
+    }
     err = -errno;
     close(fd);
     return err;
@@ -284,12 +357,12 @@ static void dispose(struct stream *s)
 
 static int prepare(struct stream *s, const struct stream_config *config)
 {
-    s->tls = tls_begin(config->tls, s->fd, config->server, config->sni);
-    if (!s->tls)
+    s->tls = config->tls ? tls_begin(config->tls, s->fd, config->server, config->sni) : NULL;
+    if (config->tls && !s->tls)
         return -ENOMEM;
     if (config->preamble && !(s->preamble = strdup(config->preamble)))
         return -ENOMEM;
-    s->stage = config->server ? TLS : CONNECTING;
+    s->stage = !config->server ? CONNECTING : s->tls ? TLS : OPEN;
     frame_queue_init(&s->queue, s->queue_mem, sizeof(s->queue_mem));
     return set_options(s->fd);
 }
@@ -331,7 +404,7 @@ void stream_close(struct stream *s)
     if (!s || s->closing)
         return;
     s->closing = true;
-    if (s->stage == OPEN)
+    if (s->stage == OPEN && s->tls)
         tls_goodbye(s->tls);
     uv_close((uv_handle_t *)&s->poll, on_closed);
     close(s->fd);
@@ -340,6 +413,11 @@ void stream_close(struct stream *s)
 bool stream_is_open(const struct stream *s)
 {
     return s && s->stage == OPEN && !s->closing;
+}
+
+int stream_error(const struct stream *s)
+{
+    return s->error;
 }
 
 int stream_send(struct stream *s, const void *data, size_t len)

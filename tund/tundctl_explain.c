@@ -50,6 +50,24 @@ static void print_nat(const json_t *nats, const char *key, const char *name)
     puts(json_is_true(json_object_get(nat, "open")) ? "; anybody can reach it" : "");
 }
 
+/* TCP with the member, where one of the two has no UDP. */
+static void print_tcp(const json_t *tcp)
+{
+    char words[256], address[64], outside[64], back[128];
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_object(tcp))
+        return;
+    printf("\nTCP: %s\n", show_text(tcp, "words", words, sizeof(words)));
+    json_array_foreach(json_object_get(tcp, "own"), i, item)
+        printf("  from port %d, which is %s from outside\n", (int)json_integer_value(json_object_get(item, "port")),
+               show_text(item, "outside", outside, sizeof(outside)));
+    json_array_foreach(json_object_get(tcp, "attempts"), i, item)
+        printf("  %s: %s\n", show_text(item, "address", address, sizeof(address)),
+               show_text(item, "came_back", back, sizeof(back)));
+}
+
 static void print_explain(const json_t *e)
 {
     const json_t *peer = json_object_get(e, "peer"), *nats = json_object_get(e, "nats"), *item;
@@ -58,7 +76,7 @@ static void print_explain(const json_t *e)
     size_t i;
 
     printf("%s: %s, %s, rtt %s", show_text(peer, "name", name, sizeof(name)),
-           show_text(peer, "path", path, sizeof(path)), show_way(peer, endpoint, sizeof(endpoint)),
+           show_path(peer, path, sizeof(path)), show_way(peer, endpoint, sizeof(endpoint)),
            show_ms(json_object_get(peer, "rtt_ms"), rtt));
     if (json_is_number(json_object_get(peer, "time_to_direct_ms")))
         printf(", direct after %s", show_ms(json_object_get(peer, "time_to_direct_ms"), direct));
@@ -68,6 +86,7 @@ static void print_explain(const json_t *e)
     print_nat(nats, "own", "here");
     print_nat(nats, "peer", name);
     portmap_print_own(json_object_get(e, "portmap"));
+    print_tcp(json_object_get(e, "tcp"));
     if (json_array_size(advice))
         puts("\nTo make it better:");
     json_array_foreach(advice, i, item)

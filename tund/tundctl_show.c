@@ -110,6 +110,16 @@ int show_json(const json_t *value)
 #define COLUMNS 9
 #define CELL_LEN 64
 
+const char *show_path(const json_t *peer, char *out, size_t len)
+{
+    char transport[16];
+
+    show_text(peer, "path", out, len);
+    if (strcmp(show_text(peer, "transport", transport, sizeof(transport)), "tcp") == 0)
+        snprintf(out, len, "direct over TCP");
+    return out;
+}
+
 static void fill_row(const json_t *peer, char cell[COLUMNS][CELL_LEN])
 {
     const json_t *addresses = json_object_get(peer, "addresses");
@@ -118,7 +128,7 @@ static void fill_row(const json_t *peer, char cell[COLUMNS][CELL_LEN])
 
     show_text(peer, "name", cell[0], CELL_LEN);
     snprintf(cell[1], CELL_LEN, "%s", v4 ? v4 : "-");
-    show_text(peer, "path", cell[2], CELL_LEN);
+    show_path(peer, cell[2], CELL_LEN);
     show_way(peer, cell[3], CELL_LEN);
     snprintf(cell[4], CELL_LEN, "%s", show_ms(json_object_get(peer, "rtt_ms"), text));
     snprintf(cell[5], CELL_LEN, "%d", (int)json_integer_value(json_object_get(peer, "mtu")));

@@ -11,6 +11,8 @@
 
 /* Strings of an object; "-" where there is none. Everything but printing characters becomes '?'. */
 const char *show_text(const json_t *object, const char *key, char *out, size_t len);
+/* The path of a peer: what the daemon says, or "direct over TCP". */
+const char *show_path(const json_t *peer, char *out, size_t len);
 const char *show_ms(const json_t *value, char out[SHOW_LEN]);    /* "20.3 ms" */
 const char *show_bytes(const json_t *value, char out[SHOW_LEN]); /* "1.2 MiB" */
 const char *show_age(const json_t *value, char out[SHOW_LEN]);   /* "12 s", "3 h" */

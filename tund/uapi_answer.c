@@ -27,7 +27,7 @@ static void add_peer(const struct tund *t, uint32_t peer, struct uapi_text *out)
     uapi_text_add_key(out, "public_key", info.public_key);
     uapi_text_add_key(out, "preshared_key", info.psk);
     uapi_text_add(out, "protocol_version=1\n");
-    if (info.has_endpoint)
+    if (info.has_endpoint && !tn_addr_is_stream(&info.endpoint)) /* of UDP only: `wg` knows no other */
         uapi_text_add(out, "endpoint=%s\n", addr_text(&info.endpoint, endpoint));
     uapi_text_add(out, "last_handshake_time_sec=%" PRIu64 "\n",
                   info.last_handshake_unix_ns / 1000000000u);

@@ -17,6 +17,7 @@ enum tn_cand_origin {
     TN_CAND_MAPPED = 3,         /* a port that the gateway mapped for us */
     TN_CAND_PEER_REFLEXIVE = 4, /* as the peer sees the socket */
     TN_CAND_MEMBER = 5,         /* another member's overlay address, who passes datagrams on; never on the wire */
+    TN_CAND_TCP = 6, /* a TCP connection with the peer, under a stream address; in no list on the wire */
 };
 
 struct tn_cand_wire {

@@ -21,6 +21,7 @@ static const char *const origin_names[] = {
     [TN_CAND_MAPPED] = "mapped",
     [TN_CAND_PEER_REFLEXIVE] = "peer-reflexive",
     [TN_CAND_MEMBER] = "member",
+    [TN_CAND_TCP] = "tcp",
 };
 
 const char *tn_cand_verdict_name(uint8_t verdict)

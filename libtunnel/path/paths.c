@@ -265,13 +265,15 @@ void tn_paths_on_authentic(struct tn_paths *p, const struct tn_way *from, size_t
                            const struct tn_now *now)
 {
     struct tn_probe *pr = find_way(p, from);
+    bool is_tcp;
 
     if (!pr) {
         tn_tokens_refill(p, now);
-        if (from->via != TN_VIA_DIRECT || !tn_addr_is_probeable(&from->addr) ||
+        is_tcp = from->via == TN_VIA_DIRECT && tn_addr_is_stream(&from->addr);
+        if (from->via != TN_VIA_DIRECT || (!is_tcp && !tn_addr_is_probeable(&from->addr)) ||
             p->round_tokens == 0 || p->cfg.relay_only)
             return;
-        pr = tn_table_add(p, &from->addr, TN_CAND_PEER_REFLEXIVE, now);
+        pr = tn_table_add(p, &from->addr, is_tcp ? TN_CAND_TCP : TN_CAND_PEER_REFLEXIVE, now);
         if (!pr)
             return;
     }

@@ -203,6 +203,11 @@ bool tn_paths_on_pong(struct tn_paths *p, const struct tn_way *from, uint64_t tx
                       const struct tn_addr *observed, const struct tn_now *now);
 /* A search for a port has found that way: it is asked at once. */
 void tn_paths_found(struct tn_paths *p, const struct tn_addr *addr, const struct tn_now *now);
+/* A TCP connection with the peer stands, under that stream address, and is asked like any candidate. False: there
+ * is no room for one more. A connection that the peer began may also become one by tn_paths_on_authentic. */
+bool tn_paths_tcp_opened(struct tn_paths *p, const struct tn_addr *stream, const struct tn_now *now);
+/* It ended; its candidate is forgotten. */
+void tn_paths_tcp_closed(struct tn_paths *p, const struct tn_addr *stream, const struct tn_now *now);
 /* The system refused to send to `to` (unreachable network or host, no route; not EMSGSIZE, not a full
  * buffer): that candidate is given up for now. */
 void tn_paths_on_send_error(struct tn_paths *p, const struct tn_addr *to, const struct tn_now *now);

@@ -6,6 +6,7 @@
  *   paths_probe.c   PINGs, PONGs, heartbeats, loss
  *   paths_size.c    how long a packet may be on a way
  *   paths_choose.c  which path data takes, when CONNECT is wanted
+ *   paths_tcp.c     TCP connections as candidates
  *   paths_flow.c    a stream that breaks off is asked after at once
  *   paths_member.c  ways through another member
  */

@@ -5,6 +5,8 @@
 
 uint32_t tn_score_cost_us(const struct tn_addr *addr)
 {
+    if (tn_addr_is_stream(addr)) /* a TCP connection with the member */
+        return TN_COST_TCP;
     return tn_addr_is_private(addr) ? TN_COST_LAN : TN_COST_PUBLIC;
 }
 

@@ -11,6 +11,7 @@
 #define TN_COST_LAN 0u
 #define TN_COST_PUBLIC 3000u   /* a router that turns packets around is as near, but in the way, and forgets */
 #define TN_COST_MEMBER 25000u  /* everything passes its link twice, but nobody pays for a coordinator */
+#define TN_COST_TCP 50000u     /* what is lost holds up all that comes behind it */
 #define TN_COST_RELAY 100000u  /* somebody pays for the coordinator's traffic */
 
 /* A packet of a hundred lost is worth 6 ms: a part in four, the loss at which TCP starves, 150 ms. */

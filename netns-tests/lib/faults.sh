@@ -97,6 +97,45 @@ lab_allow_udp() {
     lab_exec "${LAB_ROUTER[$1]}" nft delete table inet office
 }
 
+# lab_drop_udp HOME: from now on its router lets no UDP pass, and TCP to every port; lab_allow_udp takes that back.
+lab_drop_udp() {
+    lab_exec "${LAB_ROUTER[$1]}" nft -f - <<'RULES'
+table inet office {
+ chain forward {
+  type filter hook forward priority filter - 5; policy accept;
+  meta l4proto udp drop
+ }
+}
+RULES
+}
+
+# lab_reset_tcp HOME: from now on its router answers TCP that nobody inside has asked for with a reset, which it
+# dropped before, as RFC 5382 (REQ-4) advises against for some seconds.
+lab_reset_tcp() {
+    lab_exec "${LAB_ROUTER[$1]}" nft -f - <<'RULES'
+table inet resets {
+ chain input {
+  type filter hook input priority filter - 5; policy accept;
+  iifname wan ct state new meta l4proto tcp counter reject with tcp reset
+ }
+}
+RULES
+}
+
+# lab_cut_tcp HOME PORT: its router drops all TCP from now on, but for what goes to or comes from that port.
+lab_cut_tcp() {
+    lab_exec "${LAB_ROUTER[$1]}" nft -f - <<RULES
+table inet cut {
+ chain forward {
+  type filter hook forward priority filter - 5; policy accept;
+  tcp dport $2 accept
+  tcp sport $2 accept
+  meta l4proto tcp counter drop
+ }
+}
+RULES
+}
+
 # lab_proxy HOME [USER:PASSWORD]: from now on nothing leaves the home but through an HTTP
 # proxy on its router, port 3128, which lets CONNECT pass to port 443 only.
 lab_proxy() {

@@ -8,11 +8,13 @@ PAIR_ALL=(public full-cone address-restricted port-restricted symmetric-sequenti
 
 # pair_home NAME KIND: a home of that kind. gateway: symmetric, but with miniupnpd, which maps a port;
 # v6-firewall: port-restricted IPv4, and IPv6 behind a stateful firewall; udp-blocked: TCP 80 and 443 only.
+# udp-dropped, which is none of the ten: port-restricted, without UDP, all TCP passes.
 pair_home() {
     case $2 in
     gateway) gateway_home "$1" symmetric ;;
     v6-firewall) lab_home "$1" port-restricted v6=firewall ;;
     udp-blocked) lab_home "$1" port-restricted && lab_block_udp "$1" ;;
+    udp-dropped) lab_home "$1" port-restricted && lab_drop_udp "$1" ;;
     *) lab_home "$1" "$2" && lab_prove "$1" ;;
     esac
 }
@@ -31,11 +33,14 @@ pair_is_ready() {
     [[ $2 != gateway ]] || portmap_verdict_is "$1" answered
 }
 
-# pair_path KIND KIND: direct, search (direct, once a port has been found) or relay, by theory.
+# pair_path KIND KIND: direct, search (direct, once a port has been found), tcp (direct over TCP) or relay, by
+# theory. For TCP, the routers that are no masquerade with random ports are all port-restricted.
 pair_path() {
     local strict='^(port-restricted|carrier|v6-firewall)$' hard='^symmetric-(sequential|block)$'
     if [[ " $* " == *" udp-blocked "* ]]; then
         echo relay
+    elif [[ " $* " == *" udp-dropped "* ]]; then
+        [[ " $* " == *" symmetric "* || " $* " == *" gateway "* ]] && echo relay || echo tcp
     elif [[ " $* " == *" gateway "* ]]; then
         echo direct
     elif [[ $1 =~ $hard && $2 =~ $hard ]]; then
@@ -74,13 +79,13 @@ pair_svg() {
             printf "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%s</text>\n", x + size / 2 - 1, y + size / 2 + 4, word
         }
         {
-            fill = $5 != "yes" ? "#e06666" : $3 == "direct" ? "#a8d8a0" : $3 == "search" ? "#f4d98b" : "#c9d3df"
+            fill = $5 != "yes" ? "#e06666" : $3 == "direct" ? "#a8d8a0" : $3 == "search" ? "#f4d98b" : $3 == "tcp" ? "#9ecae1" : "#c9d3df"
             word = $4 == "-" ? "relay" : $4
             square(at[$1], at[$2])
             if ($1 != $2) square(at[$2], at[$1])
         }
         END {
             y = top + n * size + 24
-            printf "<text x=\"10\" y=\"%d\">green: direct. yellow: direct, by a search for the port. grey: relay, as theory has it. red: not as theory has it.</text>\n</svg>\n", y
+            printf "<text x=\"10\" y=\"%d\">green: direct. yellow: direct, by a search for the port. blue: direct over TCP. grey: relay, as theory has it. red: not as theory has it.</text>\n</svg>\n", y
         }' >"$file"
 }

@@ -1,6 +1,7 @@
 /* The coordinator's TLS connections, and what bounds them, on loopback in a network namespace of their own.
  * The clock can be put forward; the sweep then comes within a second. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <time.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "libtunnel/coord/msg.h"
+#include "libtunnel/path/stun.h"
 
 #include "tund/coord_streams.h"
 #include "tund/stream.h"
@@ -36,6 +38,9 @@ static struct {
 static struct client {
     struct stream *s;
     int opened, ended, count;
+    uint16_t port; /* that it connects from */
+    uint8_t last[64];
+    size_t len;
 } clients[CLIENTS];
 static time_t ahead_s;
 
@@ -70,7 +75,11 @@ static void client_open(void *ctx, struct stream *s)
 
 static void client_datagram(void *ctx, struct stream *s, uint8_t *data, size_t len)
 {
-    ((struct client *)ctx)->count++;
+    struct client *k = ctx;
+
+    k->count++;
+    k->len = len < sizeof(k->last) ? len : sizeof(k->last);
+    memcpy(k->last, data, k->len);
 }
 
 static void client_batch_end(void *ctx, struct stream *s)
@@ -114,9 +123,13 @@ static struct client *dial(int i)
                                      .on_datagram = client_datagram,
                                      .on_batch_end = client_batch_end,
                                      .on_end = client_end};
+    struct sockaddr_in sa;
+    socklen_t len = sizeof(sa);
     int fd = stream_connect(&at, 0);
 
     assert_true(fd >= 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    clients[i].port = ntohs(sa.sin_port);
     assert_int_equal(stream_new(&clients[i].s, &loop, fd, &config, &h), 0);
     return &clients[i];
 }
@@ -181,6 +194,36 @@ static void a_datagram_has_a_stream_address_and_an_answer_goes_back_there(void *
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(b->count, 0);
     assert_int_equal(streams.used, 2);
+    finish();
+}
+
+/* STUN by a stream tells where the connection comes from; it proves nothing. */
+static void stun_is_answered_with_where_the_connection_comes_from(void **state)
+{
+    const uint8_t txid[TN_STUN_TXID_LEN] = {1, 2, 3};
+    uint8_t request[TN_STUN_V4_LEN];
+    struct tn_addr mapped;
+    struct client *k;
+
+    begin(8);
+    k = dial_and_wait(0);
+    assert_int_equal(tn_stun_request(false, txid, request, sizeof(request)), sizeof(request));
+    assert_int_equal(stream_send(k->s, request, sizeof(request)), 0);
+    while (!k->count)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(tn_stun_consume_answer(k->last, k->len, txid, &mapped), 0);
+    assert_true(tn_addr_is_v4(&mapped) && mapped.ip[12] == 127 && mapped.port == k->port);
+    assert_int_equal(seen.count, 0); /* the server never sees it */
+    request[0] = 1; /* an answer is never answered, nor what is cut */
+    assert_int_equal(stream_send(k->s, request, sizeof(request)), 0);
+    request[0] = 0;
+    assert_int_equal(stream_send(k->s, request, TN_STUN_HEADER_LEN), 0);
+    speak(k);
+    assert_int_equal(k->count, 1);
+    assert_int_equal(seen.count, 1);
+    ahead_s = 11;
+    sweep();
+    assert_int_equal(streams.used, 0);
     finish();
 }
 
@@ -320,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_datagram_has_a_stream_address_and_an_answer_goes_back_there),
+        cmocka_unit_test(stun_is_answered_with_where_the_connection_comes_from),
         cmocka_unit_test(what_is_sent_to_one_that_has_gone_reaches_nobody),
         cmocka_unit_test(who_proves_nothing_is_closed_and_who_does_stays_while_he_does),
         cmocka_unit_test(a_full_table_makes_room_by_the_oldest_that_proved_nothing),

@@ -278,6 +278,38 @@ static void what_is_not_known_is_said(void **state)
     assert_non_null(strstr(explain_pair(&f), "member's NAT"));
 }
 
+static void where_udp_is_blocked_it_says_what_became_of_tcp(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_RELAY, &blocked, &easy);
+
+    (void)state;
+    for (unsigned i = 0; i < EXPLAIN_TCP_STATES; i++) {
+        f.tcp = (enum explain_tcp)i;
+        assert_reason(&f, "because UDP does not get through where this machine is, and ");
+        assert_reason(&f, explain_tcp_words(f.tcp));
+        for (unsigned k = 0; k < i; k++) {
+            assert_string_not_equal(explain_tcp_name((enum explain_tcp)k), explain_tcp_name(f.tcp));
+            assert_string_not_equal(explain_tcp_words((enum explain_tcp)k), explain_tcp_words(f.tcp));
+        }
+    }
+    f = facts(TN_PATH_RELAY, &easy, &easy);
+    f.tcp = EXPLAIN_TCP_FAILED; /* of another time: now UDP passes */
+    assert_reason(&f, "no candidate answers");
+}
+
+static void a_direct_path_over_tcp_is_called_that_and_udp_is_advised(void **state)
+{
+    struct explain_facts f = facts(TN_PATH_DIRECT, &blocked, &blocked);
+
+    (void)state;
+    f.by_tcp = true;
+    f.tcp = EXPLAIN_TCP_CONNECTED;
+    explain_count(&f.tally, TN_CAND_CHECKED, false);
+    assert_reason(&f, "direct over TCP, because packets were answered on a TCP connection with nas");
+    assert_reason(&f, "best of 1");
+    assert_true(advises(&f, "let UDP out"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +331,8 @@ int main(void)
         cmocka_unit_test(a_device_is_relayed_on_purpose),
         cmocka_unit_test(a_path_that_the_user_chose_is_told_as_such),
         cmocka_unit_test(what_is_not_known_is_said),
+        cmocka_unit_test(where_udp_is_blocked_it_says_what_became_of_tcp),
+        cmocka_unit_test(a_direct_path_over_tcp_is_called_that_and_udp_is_advised),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,24 +157,30 @@ static void datagrams_of_every_size_come_whole_and_in_order(void **state)
     finish(&server);
 }
 
+/* The loop does not run while so much is sent: the link is full. */
+static void overfill(struct end *client, struct end *server)
+{
+    uint8_t data[1400] = {0};
+
+    for (uint32_t n = 1; n <= 1000; n++) {
+        memcpy(data, &n, 4);
+        assert_int_equal(stream_send(client->s, data, sizeof(data)), 0);
+    }
+    while (server->number < 1000)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(server->count + (int)stream_dropped(client->s), 1000);
+    assert_in_range(server->count, 30, 40);
+    assert_true(server->in_order);
+    finish(client);
+    finish(server);
+}
+
 static void a_stream_that_cannot_keep_up_loses_the_oldest(void **state)
 {
     struct end client, server;
-    uint8_t data[1400] = {0};
-    uint32_t n;
 
     open_pair(&client, &server);
-    for (n = 1; n <= 1000; n++) { /* the loop does not run meanwhile: the link is full */
-        memcpy(data, &n, 4);
-        assert_int_equal(stream_send(client.s, data, sizeof(data)), 0);
-    }
-    while (server.number < 1000)
-        uv_run(&loop, UV_RUN_ONCE);
-    assert_int_equal(server.count + (int)stream_dropped(client.s), 1000);
-    assert_in_range(server.count, 30, 40);
-    assert_true(server.in_order);
-    finish(&client);
-    finish(&server);
+    overfill(&client, &server);
 }
 
 static void nobody_there_is_told(void **state)
@@ -314,6 +320,115 @@ static void what_is_no_frame_ends_it(void **state)
     finish(&server);
 }
 
+/* ---- without TLS, between members ---- */
+
+/* A listening socket of ours, and its port's other socket that connects to `at`. */
+static void open_plain_pair(struct end *client, struct end *server, uint16_t port)
+{
+    int fd;
+
+    begin(client, stream_connect_from(port, &at, 0), NULL, false, NULL);
+    fd = accept_one();
+    set_nonblocking(fd);
+    begin(server, fd, NULL, true, NULL);
+    assert_true(stream_is_open(server->s));
+    run_until(&client->opened, 1);
+    assert_int_equal(stream_error(client->s), 0);
+}
+
+static void without_tls_datagrams_come_as_well(void **state)
+{
+    struct end client, server;
+    uint8_t data[FRAME_DATAGRAM_MAX] = {0};
+
+    open_plain_pair(&client, &server, 0);
+    for (uint32_t n = 4; n <= FRAME_DATAGRAM_MAX; n += 97) {
+        memcpy(data, &n, 4);
+        assert_int_equal(stream_send(client.s, data, n), 0);
+        assert_int_equal(stream_send(server.s, data, FRAME_DATAGRAM_MAX), 0);
+        run_until(&server.count, server.count + 1);
+        run_until(&client.count, client.count + 1);
+        assert_int_equal(server.len, n);
+        assert_memory_equal(server.first, data, n);
+    }
+    assert_true(server.in_order && client.in_order && server.opened == 0);
+    finish(&client);
+    run_until(&server.ended, 1);
+    assert_string_equal(server.why, "closed by the other end");
+    finish(&server);
+}
+
+static void without_tls_it_loses_the_oldest_as_well(void **state)
+{
+    struct end client, server;
+
+    open_plain_pair(&client, &server, 0);
+    overfill(&client, &server);
+}
+
+static void a_refusal_has_its_number(void **state)
+{
+    struct tn_addr nobody = at;
+    struct end client;
+
+    nobody.port = 9;
+    begin(&client, stream_connect(&nobody, 0), NULL, false, NULL);
+    run_until(&client.ended, 1);
+    assert_int_equal(stream_error(client.s), ECONNREFUSED);
+    finish(&client);
+}
+
+static void one_port_listens_and_connects_to_several(void **state)
+{
+    struct end client[2], server[2];
+    struct sockaddr_in sa;
+    socklen_t len = sizeof(sa);
+    struct tn_addr self = at;
+    uint16_t port;
+    int fd = stream_listen(true, 0, &port), fd6, peer;
+
+    assert_true(fd >= 0 && port != 0);
+    open_plain_pair(&client[0], &server[0], port);
+    peer = stream_connect_from(port, &(struct tn_addr){.ip = {[10] = 0xff, 0xff, 127, 0, 0, 2}, .port = at.port}, 0);
+    assert_true(peer < 0 || close(peer) == 0); /* another address, same port: no matter who is there */
+    self.port = port;
+    begin(&client[1], stream_connect(&self, 0), NULL, false, NULL); /* and somebody connects to it meanwhile */
+    run_until(&client[1].opened, 1);
+    peer = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    begin(&server[1], peer, NULL, true, NULL);
+    assert_int_equal(stream_send(server[1].s, "hello", 5), 0);
+    run_until(&client[1].count, 1);
+    assert_int_equal(stream_send(client[0].s, "hello", 5), 0);
+    run_until(&server[0].count, 1);
+    fd6 = stream_listen(false, 0, &port);
+    assert_true(fd6 >= 0);
+    close(fd6);
+    close(fd);
+    for (int i = 0; i < 2; i++) {
+        finish(&client[i]);
+        finish(&server[i]);
+    }
+}
+
+static void without_tls_what_is_no_frame_ends_it(void **state)
+{
+    struct end server;
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(at.port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), accepted;
+
+    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    accepted = accept_one();
+    set_nonblocking(accepted);
+    begin(&server, accepted, NULL, true, NULL);
+    assert_int_equal(write(fd, "\0\1x\0\0", 5), 5);
+    run_until(&server.ended, 1);
+    assert_int_equal(server.count, 1);
+    assert_string_equal(server.why, "bytes that are no frame");
+    close(fd);
+    finish(&server);
+}
+
 /* ---- the place ---- */
 
 static int set_up(void **state)
@@ -354,6 +469,11 @@ int main(void)
         cmocka_unit_test(tls_begins_when_the_proxy_has_connected),
         cmocka_unit_test(older_tls_is_refused),
         cmocka_unit_test(what_is_no_frame_ends_it),
+        cmocka_unit_test(without_tls_datagrams_come_as_well),
+        cmocka_unit_test(without_tls_it_loses_the_oldest_as_well),
+        cmocka_unit_test(a_refusal_has_its_number),
+        cmocka_unit_test(one_port_listens_and_connects_to_several),
+        cmocka_unit_test(without_tls_what_is_no_frame_ends_it),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

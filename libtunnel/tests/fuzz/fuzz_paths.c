@@ -56,6 +56,18 @@ static struct tn_addr some_addr(uint8_t n)
                     tn_addr_v4(ip4, (uint16_t)(1000 + (n >> 6)));
 }
 
+static struct tn_addr some_stream(uint8_t n)
+{
+    const uint8_t share[4] = {0, 0, 0, 1};
+
+    return tn_addr_stream(share, n & 3);
+}
+
+static bool may_be_sent_to(const struct tn_addr *a)
+{
+    return tn_addr_is_probeable(a) || tn_addr_is_stream(a);
+}
+
 static struct tn_way some_way(struct world *w)
 {
     uint8_t n = take(w);
@@ -79,7 +91,7 @@ static void check(struct world *w)
     if (route.via == TN_VIA_DIRECT || route.via == TN_VIA_MEMBER) {
         struct tn_probe *pr = tn_table_find(&w->paths, &route.addr);
 
-        must(pr && pr->c.full_ok_us != 0 && tn_addr_is_probeable(&pr->c.addr) == (route.via == TN_VIA_DIRECT));
+        must(pr && pr->c.full_ok_us != 0 && may_be_sent_to(&pr->c.addr) == (route.via == TN_VIA_DIRECT));
     }
     must(route.via != TN_VIA_RELAY || w->paths.relay_up);
     must(w->unproven <= 10 * (TN_ROUND_TOKENS_MAX * (1 + w->changes) + seconds / 10 + 1) +
@@ -99,7 +111,7 @@ static void pull(struct world *w)
         must(++count <= 8 * (TN_PATHS_CAND_MAX + 1));
         must(wish.to.via != TN_VIA_NONE && (wish.kind == TN_PATH_WISH_PUNCH || w->paths.session_up));
         if (wish.to.via == TN_VIA_DIRECT) {
-            must(pr != NULL && tn_addr_is_probeable(&wish.to.addr));
+            must(pr != NULL && may_be_sent_to(&wish.to.addr));
             must(!wish.full || pr->c.last_in_us != 0 || pr->c.last_pong_us != 0);
             w->unproven += pr->c.last_pong_us == 0;
         }
@@ -158,6 +170,18 @@ static void pong(struct world *w)
     tn_paths_on_pong(&w->paths, &from, ping.txid, (uint16_t)(ping.size ^ (n == 127)), NULL, &w->now);
 }
 
+static void tcp_connection(struct world *w, uint8_t arg)
+{
+    struct tn_addr addr = some_stream(arg);
+
+    if (arg & 4) {
+        tn_paths_tcp_closed(&w->paths, &addr, &w->now);
+        must(tn_table_find(&w->paths, &addr) == NULL);
+    } else if (tn_paths_tcp_opened(&w->paths, &addr, &w->now)) {
+        must(tn_table_find(&w->paths, &addr) != NULL);
+    }
+}
+
 static void operate(struct world *w)
 {
     static const uint64_t step_us[] = {1,          TN_MS(1),   TN_MS(10), TN_MS(50), TN_MS(250),
@@ -203,7 +227,10 @@ static void operate(struct world *w)
         relay_member(w, arg);
         break;
     case 13:
-        tn_paths_set_mode(&w->paths, arg % TN_MODES, &w->now);
+        if (arg & 8)
+            tcp_connection(w, arg);
+        else
+            tn_paths_set_mode(&w->paths, arg % TN_MODES, &w->now);
         break;
     default:
         w->now.us += step_us[arg % (sizeof(step_us) / sizeof(step_us[0]))];

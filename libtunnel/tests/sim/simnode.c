@@ -214,6 +214,8 @@ static void send_datagram(struct simnode *n, const struct tn_buf *b, const struc
     n->punches_sent += b->len == 4 && *tn_buf_data(b) == TN_CTL_PUNCH;
     if (tn_addr_is_lan(&route->to))
         n->on_lan(n, b);
+    else if (tn_addr_is_stream(&route->to))
+        n->on_stream(n, &route->to, b);
     else
         world_send(n->sim->w, n->host, detour ? n->search.detour : SIM_PORT, &route->to,
                    route->ttl, tn_buf_data(b), b->len);

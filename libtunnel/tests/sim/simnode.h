@@ -44,12 +44,13 @@ struct simnode {
     uint64_t delivered, delivered_bytes;
     void (*on_lan)(struct simnode *n, const struct tn_buf *b); /* multicasts; for who lets it look there */
     unsigned lan_sent;
+    void (*on_stream)(struct simnode *n, const struct tn_addr *to, const struct tn_buf *b); /* TCP, for who has it */
     uint8_t last[SIM_PACKET_LEN];
     size_t last_len;
     uint64_t answered; /* packets that the node itself answered: too big */
     uint64_t last_delivered_us, longest_gap_us;
-    uint64_t events[TN_EV_REACH + 1]; /* count by kind */
-    struct tn_event last_event[TN_EV_REACH + 1];
+    uint64_t events[TN_EV_TCP + 1]; /* count by kind */
+    struct tn_event last_event[TN_EV_TCP + 1];
     uint64_t direct_at_us, relay_at_us;
     /* the sockets of a search for a port: their ports are SIM_SEARCH_PORT and up */
     struct {

@@ -47,6 +47,15 @@ static void a_change_needs_two_milliseconds_and_a_tenth(void **state)
     assert_false(tn_score_beats(0, 1999));
 }
 
+static void tcp_is_dearer_than_udp_and_cheaper_than_the_relay(void **state)
+{
+    struct tn_addr tcp = tn_addr_stream((const uint8_t[4]){ 0, 0, 0, 1 }, 7);
+
+    (void)state;
+    assert_int_equal(tn_score_cost_us(&tcp), TN_COST_TCP);
+    assert_true(TN_COST_TCP > TN_COST_PUBLIC && TN_COST_TCP < TN_COST_RELAY);
+}
+
 static void a_private_address_is_cheaper_than_a_public_one(void **state)
 {
     struct tn_addr lan = { .ip = { [10] = 255, [11] = 255, [12] = 192, [13] = 168, [15] = 2 }, .port = 1 };
@@ -65,6 +74,7 @@ int main(void)
         cmocka_unit_test(a_way_that_was_never_measured_beats_none),
         cmocka_unit_test(a_change_needs_two_milliseconds_and_a_tenth),
         cmocka_unit_test(a_private_address_is_cheaper_than_a_public_one),
+        cmocka_unit_test(tcp_is_dearer_than_udp_and_cheaper_than_the_relay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
