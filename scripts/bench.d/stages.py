@@ -6,7 +6,7 @@ import subprocess
 from report import number
 
 PROGRAMS = ("libtunnel/tests/bench/bench_stages", "libtunnel/tests/bench/bench_node",
-            "tund/tests/bench/bench_offload")
+            "tund/tests/bench/bench_offload", "tund/tests/bench/bench_wake")
 
 
 def parse(text):
