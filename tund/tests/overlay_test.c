@@ -1,6 +1,5 @@
-/* An overlay node in a sealed namespace: what it sets up, what it says on its
- * control socket, and what it takes back. No coordinator runs here: with one, the
- * stories of netns-tests try it. */
+/* An overlay node in a sealed namespace: what it sets up, what it says on its control socket, and what it
+ * takes back. No coordinator runs here: with one, the stories of netns-tests try it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -521,11 +520,12 @@ static void a_state_without_a_member_or_with_a_damaged_one_is_refused(void **sta
         assert_true(uv_hrtime() < end)
 static ino_t roster_file(void)
 {
-    char path[96];
+    char path[96], held[96 + 5];
     struct stat st;
 
     snprintf(path, sizeof(path), "%s/roster", dir);
     assert_int_equal(stat(path, &st), 0);
+    assert_true(!link(path, strcat(strcpy(held, path), ".held")) || errno == EEXIST); /* no other gets its number */
     return st.st_ino;
 }
 
