@@ -136,7 +136,7 @@ static void say(int fd, const char *text)
 static json_t *hear(int fd)
 {
     static char line[65536];
-    uint64_t deadline = uv_hrtime() + 10000000000ull;
+    uint64_t deadline = uv_hrtime() + 30000000000ull;
     size_t len = 0;
     json_t *got;
 
@@ -516,7 +516,7 @@ static void a_state_without_a_member_or_with_a_damaged_one_is_refused(void **sta
 /* ---- what is written while the tunnel runs ---- */
 
 #define RUN_WHILE(condition) \
-    for (uint64_t end = uv_hrtime() + 10000000000ull; condition; uv_run(&t.loop, UV_RUN_ONCE)) \
+    for (uint64_t end = uv_hrtime() + 30000000000ull; condition; uv_run(&t.loop, UV_RUN_ONCE)) \
         assert_true(uv_hrtime() < end)
 static ino_t roster_file(void)
 {
