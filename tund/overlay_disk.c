@@ -131,16 +131,17 @@ static enum overlay_file first_wish(struct overlay_disk *d)
 static void next(struct overlay *o)
 {
     struct overlay_disk *d = &o->disk;
+    int err;
 
     if (d->running || d->resting || !d->wishes)
         return;
     d->file = first_wish(d);
-    d->err = take(o, d->file);
-    if (!d->err)
-        d->err = uv_queue_work(&o->t->loop, &d->work, on_work, on_worked);
-    d->running = !d->err;
-    if (d->err)
-        done(o, d->err);
+    err = take(o, d->file);
+    if (!err)
+        err = uv_queue_work(&o->t->loop, &d->work, on_work, on_worked); /* d->err is the worker's from here on */
+    d->running = !err;
+    if (err)
+        done(o, err);
 }
 
 int overlay_disk_open(struct overlay *o)
