@@ -1,16 +1,20 @@
 /* The node's inside, shared by node_*.c and by nobody else.
  *
- *   node.c          memory, life, settings of the node; node_peer.c: of a peer, and the table by public key
+ *   node.c          memory, life, settings of the node
+ *   node_peer.c     settings of a peer, the table by public key
  *   node_sched.c    who is due: a heap by deadline, a list of who has something to send, events
  *   node_tx.c       a packet's walk out; node_rx.c: a datagram's walk in
  *   node_tick.c     deadlines become wishes; node_out.c: wishes become datagrams
  *   node_small.c    a device's small datagrams: what fits, fragments, squeezed headers
  *   node_path.c     the paths of a member: relay, candidates, link messages
- *   node_overlay.c  membership and the coordinator's answers; node_lan.c: members on the LAN, while it is away
- *   node_reach.c    which of our own addresses can be reached unasked; node_nat.c: what our NAT and theirs do
+ *   node_lan.c      members on the LAN, while the coordinator is away
+ *   node_overlay.c  membership and the coordinator's answers
+ *   node_reach.c    which of our own addresses can be reached unasked
+ *   node_nat.c      what our NAT does and what theirs do: told and heard
  *   node_search.c   the search for a port that a NAT draws
- *   node_tcp.c      TCP between members, where one has no UDP; node_via.c: members that relay for others
- *   node_relay_only.c  in place of the last six and node_lan.c, where there is only the relay
+ *   node_tcp.c      TCP between members, where one has no UDP
+ *   node_via.c      members that relay for others: as one of them, and through one
+ *   node_relay_only.c  in place of the last five and node_lan.c, where there is only the relay
  *   peer.h          one peer
  */
 #ifndef TN_NODE_H
@@ -119,8 +123,7 @@ struct tn_node {
     struct tn_reach reach;
     struct tn_nat nat; /* ours, as the program has measured it */
 #if TN_PATHS_PER_FAMILY > 0
-    bool tcp_on;    /* the program makes TCP connections to members */
-    bool by_stream; /* the coordinator is reached by a stream: UDP is blocked */
+    bool tcp_on, by_stream; /* the program connects to members by TCP; UDP is blocked, the coordinator on a stream */
 #endif
     uint32_t search_budget; /* bytes of one search for a port; 0: none is made */
     struct tn_cand_wire own[TN_CANDLIST_MAX];
@@ -184,8 +187,10 @@ void tn_path_settle_rest(struct tn_node *n);
 /* The next path wish as a datagram; false: none left. */
 bool tn_path_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
                   struct tn_route *route);
-bool tn_path_poll_ping(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
-bool tn_path_poll_pong(struct tn_node *n, struct tn_buf *b, struct tn_now now, struct tn_route *route);
+bool tn_path_poll_ping(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now,
+                       struct tn_route *route);
+bool tn_path_poll_pong(struct tn_node *n, struct tn_buf *b, struct tn_now now,
+                       struct tn_route *route);
 /* The relay of every member came or went, with the coordinator's session. */
 void tn_path_relay_changed(struct tn_node *n, bool up, struct tn_now now);
 /* A member's paths begin. */
@@ -222,15 +227,9 @@ uint64_t tn_search_next(const struct tn_peer *p);
 void tn_search_serve(struct tn_node *n, uint32_t peer, uint16_t port, struct tn_now now);
 bool tn_search_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
 
-/* node_tcp.c; only where TN_PATHS_PER_FAMILY is above 0 */
-void tn_tcp_on_punch(struct tn_node *n, uint32_t peer, struct tn_now now);
-void tn_tcp_watch_udp(struct tn_node *n, struct tn_now now); /* after whatever the coordinator's client did */
-void tn_tcp_on_session(struct tn_node *n, uint32_t peer);
-void tn_tcp_on_told(struct tn_node *n, uint32_t peer, const uint8_t *inner, size_t len, struct tn_now now);
-bool tn_tcp_poll(struct tn_node *n, uint32_t peer, struct tn_buf *b, struct tn_now now, struct tn_route *route);
-
 /* node_out.c: a small message that is ready to go. Lost when the outbox is full. */
-void tn_out_push(struct tn_node *n, uint32_t peer, const struct tn_way *way, const uint8_t *msg, size_t len);
+void tn_out_push(struct tn_node *n, uint32_t peer, const struct tn_way *way, const uint8_t *msg,
+                 size_t len);
 
 /* node_overlay.c */
 void tn_overlay_on_stranger(struct tn_node *n, const uint8_t wireguard_public[32],

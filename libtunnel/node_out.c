@@ -7,6 +7,7 @@
 
 #include "node_report.h"
 #include "node_small.h"
+#include "node_tcp.h"
 
 #define STAMP_AHEAD_NS (600ull * 1000000000u) /* a persisted ceiling lasts ten minutes */
 #define STAMP_MARGIN_NS (60ull * 1000000000u)

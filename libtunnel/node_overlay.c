@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "node_tcp.h"
 #include "node_via.h"
 
 #define LOOKUP_GAP_US TN_MS(200)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "node_small.h"
+#include "node_tcp.h"
 #include "node_via.h"
 
 static struct tn_peer *member_at(struct tn_node *n, uint32_t peer)

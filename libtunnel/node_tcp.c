@@ -13,11 +13,11 @@
  * for UDP: of what may be probed, ports below 1024 are refused besides, where services live to which a few bytes
  * after a connection are a message. A set of attempts that failed is begun again after half a minute, then after
  * twice as long each time, while there is traffic; and a peer is served every 20 s at most. */
-#include "tcp.h"
+#include "node_tcp.h"
 
 #include <string.h>
 
-#include "node.h"
+#include "tcp.h"
 
 #define AGAIN_US TN_S(30)
 #define AGAIN_MAX_US TN_S(1800)

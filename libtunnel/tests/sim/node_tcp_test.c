@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "libtunnel/node_tcp.h"
 #include "libtunnel/tcp.h"
 #include "simnode.h"
 
