@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway_addr.h"
+
 #define READ_MAX 32 /* datagrams at a time */
 
 struct gateway_socket {
@@ -20,48 +22,13 @@ struct gateway_socket {
     struct gateway_socket_handler handler;
 };
 
-union any {
-    struct sockaddr sa;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
-static socklen_t to_sockaddr(const struct tn_addr *a, uint16_t port, uint32_t ifindex, union any *out)
-{
-    memset(out, 0, sizeof *out);
-    if (tn_addr_is_v4(a)) {
-        out->in.sin_family = AF_INET;
-        out->in.sin_port = htons(port);
-        memcpy(&out->in.sin_addr, a->ip + 12, 4);
-        return sizeof out->in;
-    }
-    out->in6.sin6_family = AF_INET6;
-    out->in6.sin6_port = htons(port);
-    memcpy(&out->in6.sin6_addr, a->ip, 16);
-    if (IN6_IS_ADDR_LINKLOCAL(&out->in6.sin6_addr) || IN6_IS_ADDR_MULTICAST(&out->in6.sin6_addr))
-        out->in6.sin6_scope_id = ifindex;
-    return sizeof out->in6;
-}
-
-static struct tn_addr from_sockaddr(const union any *a)
-{
-    uint8_t ip[16];
-
-    if (a->sa.sa_family == AF_INET) {
-        memcpy(ip, &a->in.sin_addr, 4);
-        return tn_addr_v4(ip, 0);
-    }
-    memcpy(ip, &a->in6.sin6_addr, 16);
-    return tn_addr_v6(ip, 0);
-}
-
 /* ---- reading ---- */
 
 /* False: nothing is left to be read now. */
 static bool read_one(struct gateway_socket *s)
 {
     uint8_t data[PCP_MESSAGE_MAX + 1];
-    union any from;
+    union gateway_sockaddr from;
     socklen_t from_len = sizeof from;
     ssize_t n = recvfrom(s->fd, data, sizeof data, MSG_DONTWAIT, &from.sa, &from_len);
     struct tn_addr sender;
@@ -71,7 +38,7 @@ static bool read_one(struct gateway_socket *s)
             s->handler.on_refused(s->handler.ctx, s->handler.family);
         return errno == EINTR;
     }
-    sender = from_sockaddr(&from);
+    sender = gateway_from_sockaddr(&from);
     if (!s->hears || tn_addr_same_ip(&sender, &s->gateway))
         s->handler.on_datagram(s->handler.ctx, s->handler.family, data, (size_t)n);
     return true;
@@ -138,18 +105,18 @@ static int open_udp(const struct tn_addr *a)
 
 static int connect_to(int fd, const struct tn_addr *gateway, uint32_t ifindex, struct tn_addr *own)
 {
-    union any to, here;
-    socklen_t len = sizeof here, to_len = to_sockaddr(gateway, PCP_PORT, ifindex, &to);
+    union gateway_sockaddr to, here;
+    socklen_t len = sizeof here, to_len = gateway_to_sockaddr(gateway, PCP_PORT, ifindex, &to);
 
     if (!tn_addr_is_zero(own)) {
-        socklen_t own_len = to_sockaddr(own, 0, ifindex, &here);
+        socklen_t own_len = gateway_to_sockaddr(own, 0, ifindex, &here);
 
         if (bind(fd, &here.sa, own_len) != 0)
             return -errno;
     }
     if (connect(fd, &to.sa, to_len) != 0 || getsockname(fd, &here.sa, &len) != 0)
         return -errno;
-    *own = from_sockaddr(&here);
+    *own = gateway_from_sockaddr(&here);
     return 0;
 }
 
@@ -190,8 +157,8 @@ static int bind_group(int fd, bool v4, uint32_t ifindex)
 {
     const uint8_t all4[4] = {224, 0, 0, 1}, all6[16] = {0xff, 0x02, [15] = 1};
     struct tn_addr group = v4 ? tn_addr_v4(all4, 0) : tn_addr_v6(all6, 0);
-    union any at;
-    socklen_t len = to_sockaddr(&group, PCP_ANNOUNCE_PORT, ifindex, &at);
+    union gateway_sockaddr at;
+    socklen_t len = gateway_to_sockaddr(&group, PCP_ANNOUNCE_PORT, ifindex, &at);
     int on = 1;
 
     /* others on this host listen as well; the address lets only the group's datagrams in */

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway_addr.h"
+
 #define SSDP_PORT 1900
 #define REPEAT_MS 700    /* a datagram may get lost */
 #define STRAGGLERS_MS 50 /* a router may have several descriptions */
@@ -107,28 +109,6 @@ void ssdp_take(const char *text, size_t len, const struct tn_addr *gateway, stru
 
 /* ---- the socket ---- */
 
-union any {
-    struct sockaddr sa;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
-static socklen_t to_sockaddr(const struct tn_addr *a, uint16_t port, uint32_t scope, union any *out)
-{
-    memset(out, 0, sizeof *out);
-    if (tn_addr_is_v4(a)) {
-        out->in.sin_family = AF_INET;
-        out->in.sin_port = htons(port);
-        memcpy(&out->in.sin_addr, a->ip + 12, 4);
-        return sizeof out->in;
-    }
-    out->in6.sin6_family = AF_INET6;
-    out->in6.sin6_port = htons(port);
-    out->in6.sin6_scope_id = scope;
-    memcpy(&out->in6.sin6_addr, a->ip, 16);
-    return sizeof out->in6;
-}
-
 /* The address that answers is to be the gateway's that we know: a link-local one answers another of the kind. */
 static struct tn_addr bind_address(const struct igd_job *job)
 {
@@ -139,7 +119,7 @@ static struct tn_addr bind_address(const struct igd_job *job)
     return job->own;
 }
 
-static int set_group(int fd, const struct igd_job *job, const union any *own)
+static int set_group(int fd, const struct igd_job *job, const union gateway_sockaddr *own)
 {
     unsigned char ttl = 2;
     int hops = 1, ifindex = (int)job->scope;
@@ -159,8 +139,8 @@ int ssdp_open(const struct igd_job *job)
     const struct tn_addr from = bind_address(job);
     int fd = socket(tn_addr_is_v4(&job->gateway) ? AF_INET : AF_INET6,
                     SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    union any sa;
-    socklen_t len = to_sockaddr(&from, 0, 0, &sa);
+    union gateway_sockaddr sa;
+    socklen_t len = gateway_to_sockaddr(&from, 0, 0, &sa);
     int err;
 
     if (fd < 0)
@@ -176,8 +156,8 @@ static int send_search(int fd, const char *target, const struct tn_addr *host, u
 {
     char text[256], name[INET6_ADDRSTRLEN];
     bool v4 = tn_addr_is_v4(host);
-    union any to;
-    socklen_t to_len = to_sockaddr(host, SSDP_PORT, scope, &to);
+    union gateway_sockaddr to;
+    socklen_t to_len = gateway_to_sockaddr(host, SSDP_PORT, scope, &to);
     int len;
 
     if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? host->ip + 12 : host->ip, name, sizeof name))
@@ -214,18 +194,15 @@ static int64_t clock_ms(void)
 static void receive(int fd, const struct tn_addr *gateway, struct ssdp_found *out)
 {
     char text[DATAGRAM_MAX];
-    union any from;
+    union gateway_sockaddr from;
     socklen_t from_len = sizeof from;
     ssize_t n = recvfrom(fd, text, sizeof text, 0, &from.sa, &from_len);
-    bool is_its;
+    struct tn_addr sender;
 
     if (n <= 0)
         return;
-    if (tn_addr_is_v4(gateway))
-        is_its = from.sa.sa_family == AF_INET && memcmp(&from.in.sin_addr, gateway->ip + 12, 4) == 0;
-    else
-        is_its = from.sa.sa_family == AF_INET6 && memcmp(&from.in6.sin6_addr, gateway->ip, 16) == 0;
-    if (is_its)
+    sender = gateway_from_sockaddr(&from);
+    if (tn_addr_same_ip(&sender, gateway))
         ssdp_take(text, (size_t)n, gateway, out);
 }
 
