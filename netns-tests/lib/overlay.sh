@@ -59,6 +59,19 @@ overlay_members() {
     done
 }
 
+# overlay_homes KIND HOST...: the internet, a coordinator, and for each host a home behind a router of
+# that kind; the hosts are members, as overlay_members leaves them.
+overlay_homes() {
+    local kind=$1 host
+    shift
+    lab_internet
+    overlay_coord
+    for host; do
+        lab_home "$host" "$kind"
+    done
+    overlay_members "$@"
+}
+
 # Reads a running member's addresses into OVERLAY_IP and OVERLAY_IP6.
 overlay_learn() {
     local addresses

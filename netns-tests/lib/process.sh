@@ -87,3 +87,9 @@ lab_stop_all() {
         done
     done
 }
+
+# lab_random_file FILE BYTES: makes it, and prints its SHA-256.
+lab_random_file() {
+    head -c "$2" /dev/urandom >"$1"
+    sha256sum <"$1" | cut -d ' ' -f 1
+}

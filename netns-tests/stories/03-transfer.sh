@@ -15,8 +15,7 @@ lab_internet
 lab_home a public delay=5 hosts=client
 lab_home b public delay=5 hosts=server v6=open
 file=$LAB_DIR/file
-head -c 8000000 /dev/urandom >"$file"
-sum=$(sha256sum <"$file" | cut -d ' ' -f 1)
+sum=$(lab_random_file "$file" 8000000)
 progress=$LAB_DIR/progress
 
 serve() {

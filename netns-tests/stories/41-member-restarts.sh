@@ -11,11 +11,7 @@
 . "$(dirname "$0")/../lib/lab.sh"
 . "$LAB_LIB/overlay.sh"
 
-lab_internet
-overlay_coord
-lab_home a port-restricted
-lab_home b port-restricted
-overlay_members a b
+overlay_homes port-restricted a b
 overlay_up a b
 overlay_ping a b >/dev/null
 assert_soon "a and b are direct" 3 overlay_is a b direct

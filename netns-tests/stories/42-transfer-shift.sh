@@ -18,14 +18,9 @@
 megabytes=${MEGABYTES:-$( [[ ${BIG:-} ]] && echo 200 || echo 40)}
 size=$((megabytes * 1000000))
 file=$LAB_DIR/file progress=$LAB_DIR/progress
-head -c "$size" /dev/urandom >"$file"
-sum=$(sha256sum <"$file" | cut -d ' ' -f 1)
+sum=$(lab_random_file "$file" "$size")
 
-lab_internet
-overlay_coord
-lab_home a port-restricted
-lab_home b port-restricted
-overlay_members a b
+overlay_homes port-restricted a b
 rate=$((megabytes > 100 ? 50000 : 25000)) # kbit/s: long enough to change the path in between
 lab_wire a rate="$rate" queue=250000 >/dev/null
 lab_wire b rate="$rate" queue=250000 >/dev/null

@@ -70,8 +70,7 @@ lab_exec a ip route flush cache
 assert "so larger pings that may be split are answered" lab_exec a ping -4 -c 1 -W 3 -s 1200 -M dont "${OVERLAY_IP[d]}"
 
 # --- TCP both ways, in both families ---
-head -c 100000 /dev/urandom >"$LAB_DIR/file"
-sum=$(sha256sum <"$LAB_DIR/file" | cut -d ' ' -f 1)
+sum=$(lab_random_file "$LAB_DIR/file" 100000)
 for host in a d; do
     lab_spawn "serve-$host" "$host" "$LAB_TOOLS/httpserve" "$LAB_DIR/file"
     wait_until 5 lab_log_has "serve-$host" ready

@@ -14,14 +14,9 @@
 
 megabytes=${MEGABYTES:-20}
 size=$((megabytes * 1000000))
-head -c "$size" /dev/urandom >"$LAB_DIR/file"
-sum=$(sha256sum <"$LAB_DIR/file" | cut -d ' ' -f 1)
+sum=$(lab_random_file "$LAB_DIR/file" "$size")
 
-lab_internet
-overlay_coord
-lab_home office port-restricted
-lab_home home port-restricted
-overlay_members office home
+overlay_homes port-restricted office home
 lab_wire office rate=25000 queue=250000 >/dev/null
 lab_wire home rate=25000 queue=250000 >/dev/null
 for host in office home; do

@@ -12,11 +12,7 @@
 . "$(dirname "$0")/../lib/lab.sh"
 . "$LAB_LIB/overlay.sh"
 
-lab_internet
-overlay_coord
-lab_home a port-restricted
-lab_home b port-restricted
-overlay_members a b
+overlay_homes port-restricted a b
 overlay_up a b
 lab_spawn pings a ping -q -i 0.05 "${OVERLAY_IP[b]}"
 require "traffic takes the direct path" wait_until 5 overlay_is a b direct

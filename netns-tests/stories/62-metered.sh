@@ -13,11 +13,7 @@
 
 QUIET=45 # seconds: two heartbeats and more
 
-lab_internet
-overlay_coord
-lab_home a port-restricted
-lab_home b port-restricted
-overlay_members a b
+overlay_homes port-restricted a b
 overlay_up a b
 
 metered_is() { [[ $(overlay_status a .self.metered) == "$1" ]]; }

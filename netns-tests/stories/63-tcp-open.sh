@@ -18,8 +18,7 @@
 
 megabytes=${MEGABYTES:-20}
 size=$((megabytes * 1000000))
-head -c "$size" /dev/urandom >"$LAB_DIR/file"
-sum=$(sha256sum <"$LAB_DIR/file" | cut -d ' ' -f 1)
+sum=$(lab_random_file "$LAB_DIR/file" "$size")
 
 lab_internet
 overlay_coord

@@ -38,16 +38,22 @@ static void a_lossy_direct_path_loses_against_a_clean_relay(void **state)
     }
 }
 
+/* To the relay and back, so that of both much is known. */
+static void lose_and_recover(uint64_t seed)
+{
+    begin_direct_with_data(seed);
+    set_direct_loss(200000);
+    check(pathnet_run_until(&net, TN_VIA_RELAY, TN_S(40)), "the lossy path is kept");
+    set_direct_loss(0);
+    check(pathnet_run_until(&net, TN_VIA_DIRECT, TN_S(120)), "the clean path is not taken again");
+    pathnet_run(&net, TN_S(60));
+}
+
 static void a_path_that_is_clean_again_is_used_again(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= LOSS_SEEDS; seed++) {
-        begin_direct_with_data(seed);
-        set_direct_loss(200000);
-        check(pathnet_run_until(&net, TN_VIA_RELAY, TN_S(40)), "the lossy path is kept");
-        set_direct_loss(0);
-        check(pathnet_run_until(&net, TN_VIA_DIRECT, TN_S(120)), "the clean path is not taken again");
-        pathnet_run(&net, TN_S(60));
+        lose_and_recover(seed);
         check(both_are(TN_VIA_DIRECT), "the clean path is left again");
     }
 }
@@ -134,12 +140,7 @@ static void a_path_is_kept_where_the_relay_has_become_as_slow(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= LOSS_SEEDS; seed++) {
-        begin_direct_with_data(seed);
-        set_direct_loss(200000);
-        check(pathnet_run_until(&net, TN_VIA_RELAY, TN_S(40)), "the lossy path is kept");
-        set_direct_loss(0);
-        check(pathnet_run_until(&net, TN_VIA_DIRECT, TN_S(120)), "the clean path is not taken again");
-        pathnet_run(&net, TN_S(60));
+        lose_and_recover(seed);
         clear_counters();
         net.relay_us += TN_MS(300);
         set_direct_time(net.direct_us[0] + TN_MS(300));

@@ -1,15 +1,12 @@
 /* Ways through another member, event by event: who is asked, what is chosen, what makes room for what. */
 #include "libtunnel/path/linkmsg.h"
-#include "libtunnel/path/paths.h"
 #include "libtunnel/path/paths_priv.h"
+#include "paths_fixture.h"
 #include "vectors.h"
 
 #define MTU 1400
 #define WISHES 64
 
-static struct tn_paths paths;
-static struct tn_rng rng;
-static struct tn_now now;
 static struct tn_path_wish wish[WISHES];
 static size_t wishes;
 
@@ -30,15 +27,9 @@ static struct tn_addr outside(uint8_t last)
 static int begin(void **state)
 {
     const struct tn_paths_config cfg = {.mtu = MTU};
-    const uint8_t seed[32] = {1};
 
     (void)state;
-    now.us = TN_S(100);
-    tn_rng_init(&rng, seed);
-    tn_paths_init(&paths, &cfg, &now);
-    tn_paths_set_relay(&paths, true, &now);
-    tn_paths_set_session(&paths, true, &now);
-    return 0;
+    return paths_begin(&cfg);
 }
 
 static void pull(void)

@@ -1,27 +1,18 @@
 /* A peer that is reached by the relay alone, because it pays for each byte: nothing is sent to it but data,
  * and a PING or two when data has no answer. */
 #include "libtunnel/path/linkmsg.h"
-#include "libtunnel/path/paths.h"
 #include "libtunnel/path/paths_priv.h"
+#include "paths_fixture.h"
 #include "vectors.h"
 
-static struct tn_paths paths;
-static struct tn_rng rng;
-static struct tn_now now;
 static const struct tn_way relay = {.via = TN_VIA_RELAY};
 
 static int begin(void **state)
 {
     const struct tn_paths_config cfg = {.mtu = 1400, .relay_only = true};
-    const uint8_t seed[32] = {1};
 
     (void)state;
-    now.us = TN_S(100);
-    tn_rng_init(&rng, seed);
-    tn_paths_init(&paths, &cfg, &now);
-    tn_paths_set_relay(&paths, true, &now);
-    tn_paths_set_session(&paths, true, &now);
-    return 0;
+    return paths_begin(&cfg);
 }
 
 /* Goes on so long; how many wishes there were, the last in *w. */

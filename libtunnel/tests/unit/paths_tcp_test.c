@@ -1,15 +1,11 @@
 /* TCP connections as candidates of one end. */
 #include "libtunnel/path/linkmsg.h"
-#include "libtunnel/path/paths.h"
 #include "libtunnel/path/paths_priv.h"
+#include "paths_fixture.h"
 #include "vectors.h"
 
 #define MTU 1400
 #define WISHES 64
-
-static struct tn_paths paths;
-static struct tn_rng rng;
-static struct tn_now now;
 
 static struct tn_addr stream(uint64_t id)
 {
@@ -25,23 +21,17 @@ static struct tn_addr host(uint8_t last)
     return tn_addr_v4(ip, 40000);
 }
 
-static void begin_as(bool relay_only)
+static int begin_as(bool relay_only)
 {
     const struct tn_paths_config cfg = {.mtu = MTU, .relay_only = relay_only};
-    const uint8_t seed[32] = {1};
 
-    now.us = TN_S(100);
-    tn_rng_init(&rng, seed);
-    tn_paths_init(&paths, &cfg, &now);
-    tn_paths_set_relay(&paths, true, &now);
-    tn_paths_set_session(&paths, true, &now);
+    return paths_begin(&cfg);
 }
 
 static int begin(void **state)
 {
     (void)state;
-    begin_as(false);
-    return 0;
+    return begin_as(false);
 }
 
 static const struct tn_cand *candidate(const struct tn_addr *a)
@@ -194,7 +184,7 @@ static void a_peer_that_is_reached_by_the_relay_alone_has_none(void **state)
     struct tn_addr a = stream(1);
 
     (void)state;
-    begin_as(true);
+    assert_int_equal(begin_as(true), 0);
     assert_false(tn_paths_tcp_opened(&paths, &a, &now));
     assert_null(candidate(&a));
 }

@@ -1,15 +1,12 @@
 /* One end's paths, event by event. */
 #include "libtunnel/path/linkmsg.h"
-#include "libtunnel/path/paths.h"
 #include "libtunnel/path/paths_priv.h"
+#include "paths_fixture.h"
 #include "vectors.h"
 
 #define MTU 1400
 #define WISHES 256
 
-static struct tn_paths paths;
-static struct tn_rng rng;
-static struct tn_now now;
 static struct tn_path_wish wish[WISHES];
 static size_t wishes;
 
@@ -28,15 +25,9 @@ static struct tn_way direct(struct tn_addr addr)
 static int begin(void **state)
 {
     const struct tn_paths_config cfg = {.mtu = MTU};
-    const uint8_t seed[32] = {1};
 
     (void)state;
-    now.us = TN_S(100);
-    tn_rng_init(&rng, seed);
-    tn_paths_init(&paths, &cfg, &now);
-    tn_paths_set_relay(&paths, true, &now);
-    tn_paths_set_session(&paths, true, &now);
-    return 0;
+    return paths_begin(&cfg);
 }
 
 static size_t offer(struct tn_addr addr)
