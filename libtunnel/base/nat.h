@@ -40,7 +40,7 @@ struct tn_nat {
     bool sure;     /* the mapping was tried with two addresses, not only with two ports */
     bool hairpin;  /* its own outside address can be reached from inside */
     bool open;     /* an outside address of this end was dialled back: anybody may send there */
-    bool reserved; /* this end will not spend packets on a search for ports: its link is metered */
+    bool reserved; /* this end spares bytes, its link being metered: no search for ports, no heartbeats of an idle path */
     int16_t step;
     uint16_t first_port, last_port; /* what the ports are chosen from; both 0: not known, maybe all */
 };

@@ -41,13 +41,7 @@ bool tn_paths_withdraw_member(struct tn_paths *p, const struct tn_addr *member, 
 
     if (!pr || !tn_probe_is_member(pr))
         return false;
-    if (pr->c.verdict == TN_CAND_CHECKED)
-        tn_probe_lose(p, pr, now);
-    if (p->spare >= 0 && pr == &p->cand[p->spare])
-        p->spare = -1;
-    pr->used = false;
-    tn_paths_choose(p, now);
-    tn_paths_renew_next(p);
+    tn_probe_remove(p, pr, now);
     return true;
 }
 

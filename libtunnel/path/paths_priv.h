@@ -99,6 +99,8 @@ enum tn_probe_row {
 struct tn_probe *tn_table_find(struct tn_paths *p, const struct tn_addr *addr);
 struct tn_probe *tn_table_add(struct tn_paths *p, const struct tn_addr *addr, uint8_t origin,
                               const struct tn_now *now);
+/* A way that is there no more: data leaves it at once, and its place is free. */
+void tn_probe_remove(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now);
 void tn_probe_init(struct tn_probe *pr, const struct tn_now *now);
 
 /* punch */

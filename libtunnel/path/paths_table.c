@@ -126,6 +126,19 @@ struct tn_probe *tn_table_add(struct tn_paths *p, const struct tn_addr *addr, ui
     return take_place(p, addr, origin, true, now);
 }
 
+void tn_probe_remove(struct tn_paths *p, struct tn_probe *pr, const struct tn_now *now)
+{
+    if (pr->c.verdict == TN_CAND_CHECKED)
+        tn_probe_lose(p, pr, now);
+    if (tn_paths_is_best(p, pr))
+        p->best = -1;
+    if (p->spare >= 0 && pr == &p->cand[p->spare])
+        p->spare = -1;
+    pr->used = false;
+    tn_paths_choose(p, now);
+    tn_paths_renew_next(p);
+}
+
 static bool is_in(const struct tn_cand_wire *list, size_t count, const struct tn_addr *addr)
 {
     for (size_t i = 0; i < count; i++)

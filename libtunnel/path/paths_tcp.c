@@ -27,15 +27,6 @@ void tn_paths_tcp_closed(struct tn_paths *p, const struct tn_addr *stream, const
 {
     struct tn_probe *pr = tn_table_find(p, stream);
 
-    if (!pr)
-        return;
-    if (pr->c.verdict == TN_CAND_CHECKED)
-        tn_probe_lose(p, pr, now);
-    if (p->spare >= 0 && pr == &p->cand[p->spare])
-        p->spare = -1;
-    if (p->best >= 0 && pr == &p->cand[p->best])
-        p->best = -1;
-    pr->used = false;
-    tn_paths_choose(p, now);
-    tn_paths_renew_next(p);
+    if (pr)
+        tn_probe_remove(p, pr, now);
 }
