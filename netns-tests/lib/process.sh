@@ -33,6 +33,20 @@ lab_spawn() {
     shift 2
     "${LAB_ENTER[@]}" "$@" >>"$LAB_DIR/log/$name.log" 2>&1 &
     LAB_PID[$name]=$!
+    wait_until 5 lab_started "$name" || lab_die "$name does not start"
+}
+
+# lab_started NAME: is it the program by now? Until then it is a copy of the
+# story, which has a trap for TERM and would swallow one.
+lab_started() {
+    ! cmp -s "/proc/$$/cmdline" "/proc/${LAB_PID[$1]}/cmdline"
+}
+
+# lab_pings_lost NAME: of a ping without -q, how many answers are missing up to
+# the last one that came (what was under way at the end is not lost).
+lab_pings_lost() {
+    sed -n 's/.* icmp_seq=\([0-9]*\) ttl=.*/\1/p' "$LAB_DIR/log/$1.log" | sort -nu |
+        awk '{ lost += $1 - last - 1; last = $1 } END { if (!last) exit 1; print lost + 0 }'
 }
 
 # lab_log_has NAME REGEX: has the program written such a line yet?
