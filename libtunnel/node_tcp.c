@@ -47,7 +47,7 @@ static void on_udp_back(struct tn_node *n, struct tn_now now)
         if (!p)
             continue;
         p->tcp.tries = 0;
-        tn_paths_on_network_change(p->paths, &now);
+        tn_paths_on_udp_back(p->paths, &now);
         tn_path_settle(n, i, now);
     }
 }
@@ -56,7 +56,7 @@ void tn_tcp_watch_udp(struct tn_node *n, struct tn_now now)
 {
     bool by_stream = n->has_coordinator && n->coord.home == TN_FAMILY_STREAM;
 
-    if (by_stream == n->by_stream)
+    if ((n->has_coordinator && !n->connected) || by_stream == n->by_stream) /* a dead coordinator says nothing of UDP */
         return;
     n->by_stream = by_stream;
     if (!by_stream)

@@ -122,6 +122,34 @@ void tn_paths_set_session(struct tn_paths *p, bool up, const struct tn_now *now)
     tn_paths_renew_next(p);
 }
 
+/* What it was silent for may be over. */
+static void forgive_silence(struct tn_probe *pr)
+{
+    pr->c.silent_rounds = 0;
+    pr->c.quiet_until_us = 0;
+    pr->revive_us = 0;
+    if (pr->c.verdict == TN_CAND_SILENT)
+        pr->c.verdict = TN_CAND_NEW;
+}
+
+void tn_paths_on_udp_back(struct tn_paths *p, const struct tn_now *now)
+{
+    bool by_udp = tn_paths_has_direct(p) && p->cand[p->best].c.origin != TN_CAND_TCP;
+
+    for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++) {
+        struct tn_probe *pr = &p->cand[i];
+
+        if (pr->used && pr->c.verdict != TN_CAND_REFUSED)
+            forgive_silence(pr);
+    }
+    p->round_tokens = TN_ROUND_TOKENS_MAX;
+    if (!by_udp && (p->best >= 0 || p->data_us)) {
+        p->connect_forced = true;
+        tn_paths_want_connect(p, true, now);
+    }
+    tn_paths_renew_next(p);
+}
+
 void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now)
 {
     for (size_t i = 0; i < TN_PATHS_CAND_MAX; i++) {
@@ -129,16 +157,12 @@ void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now)
 
         if (!pr->used || pr->c.verdict == TN_CAND_REFUSED)
             continue;
-        pr->c.silent_rounds = 0;
-        pr->c.quiet_until_us = 0;
-        pr->revive_us = 0;
+        forgive_silence(pr);
         tn_probe_doubt(pr, now);
         pr->flaps = 0;
         pr->hold_us = 0;
         pr->lost_tries = 0;
         tn_size_reset(pr);
-        if (pr->c.verdict == TN_CAND_SILENT)
-            pr->c.verdict = TN_CAND_NEW;
         if (p->session_up && pr->c.verdict == TN_CAND_CHECKED)
             pr->small_due = true;
     }

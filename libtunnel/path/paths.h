@@ -186,6 +186,8 @@ bool tn_paths_wants_member(const struct tn_paths *p, const struct tn_now *now);
 void tn_paths_punch(struct tn_paths *p, uint64_t delay_us, const struct tn_now *now);
 /* Our own addresses, routes or mappings changed: all that is known is in doubt. */
 void tn_paths_on_network_change(struct tn_paths *p, const struct tn_now *now);
+/* UDP passes where it did not: what was silent is asked again; a path that is there stays as good as it is. */
+void tn_paths_on_udp_back(struct tn_paths *p, const struct tn_now *now);
 /* The NAT in front of us shows us at another address or port of this family: its holes to peers are gone. */
 void tn_paths_on_moved(struct tn_paths *p, bool v4, const struct tn_now *now);
 /* Data (not a PING or PONG) for this peer was sent on tn_paths_route's answer, or waits for a session. len 0: there

@@ -364,6 +364,11 @@ static void when_udp_passes_again_all_is_tried_anew(void **state)
     assert_int_equal(events(net.a), 2);
     for (uint32_t i = 0; tn_node_peer_candidate(node(net.a), slot(net.a, net.b), i, &c); i++)
         assert_int_equal(c.quiet_until_us, 0);
+    node(net.a)->connected = false;
+    node(net.a)->coord.home = TN_FAMILY_STREAM; /* TLS is tried to one that is dead */
+    tn_tcp_watch_udp(node(net.a), net.s->w->now);
+    sim_pump(net.s, net.a);
+    assert_int_equal(events(net.a), 2);
 }
 
 static void a_peer_that_is_none_is_refused(void **state)

@@ -234,6 +234,18 @@ static void a_nat_of_the_other_family_that_moved_changes_nothing(void **state)
     assert_int_equal(connects + pings_to(&peer), 0);
 }
 
+/* The coordinator was dead, and TLS the last that was tried: that says nothing of the path to a peer. */
+static void udp_that_is_back_leaves_a_good_path_as_it_is(void **state)
+{
+    (void)state;
+    talk(10, TN_MS(5));
+    connects = 0;
+    tn_paths_on_udp_back(&paths, &now);
+    expect_route(TN_VIA_DIRECT);
+    pull();
+    assert_int_equal(connects + pings_to(&peer), 0);
+}
+
 static void an_idle_path_behind_a_nat_that_moved_costs_nothing_until_it_is_used(void **state)
 {
     (void)state;
@@ -287,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup(what_comes_in_after_a_change_does_not_make_the_old_path_good, begin_direct),
         cmocka_unit_test_setup(after_a_change_an_answer_to_an_older_ping_proves_nothing, begin_direct),
         cmocka_unit_test_setup(a_nat_of_the_other_family_that_moved_changes_nothing, begin_direct),
+        cmocka_unit_test_setup(udp_that_is_back_leaves_a_good_path_as_it_is, begin_direct),
         cmocka_unit_test_setup(an_idle_path_behind_a_nat_that_moved_costs_nothing_until_it_is_used, begin_direct),
         cmocka_unit_test_setup(the_last_rounds_are_kept_for_addresses_that_are_new, begin),
     };

@@ -181,6 +181,19 @@ static void a_network_change_tries_everything_again(void **state)
     assert_true(time_until(TN_VIA_DIRECT, TN_S(2)) < TN_MS(300));
 }
 
+static void udp_that_is_back_tries_what_was_silent_again(void **state)
+{
+    (void)state;
+    begin(20);
+    net.direct_cut[0] = net.direct_cut[1] = true;
+    start_with_data(TN_MS(50));
+    pathnet_run(&net, TN_S(120));
+    net.direct_cut[0] = net.direct_cut[1] = false;
+    tn_paths_on_udp_back(&net.end[0].paths, &net.now);
+    assert_int_equal(find_cand(0, &net.end[1].nat)->quiet_until_us, 0);
+    assert_true(time_until(TN_VIA_DIRECT, TN_S(2)) < TN_MS(300));
+}
+
 static void the_same_seed_gives_the_same_story(void **state)
 {
     uint64_t us[2], sent[2], bytes[2];
@@ -212,6 +225,7 @@ int main(void)
         cmocka_unit_test(the_relay_is_left_alone_while_data_goes_direct_or_none_flows),
         cmocka_unit_test(a_dead_relay_that_nobody_noticed_does_not_take_a_working_path_down),
         cmocka_unit_test(a_network_change_tries_everything_again),
+        cmocka_unit_test(udp_that_is_back_tries_what_was_silent_again),
         cmocka_unit_test(the_same_seed_gives_the_same_story),
     };
 
