@@ -69,6 +69,11 @@ class Bars(unittest.TestCase):
         self.assertEqual(got["TCP a-b, one stream, against nebula"], "pass")
 
 
+    def test_the_floor_is_what_a_tunnel_that_does_nothing_adds(self):
+        middle = {"bare veth": BARE, "wireguard-go": GO, "tund": GOOD, "bare TUN": {"ping us": 90}}
+        self.assertIn("add 0.10, tund 0.20", bars.floor(middle))
+        self.assertEqual(bars.floor({"bare veth": BARE, "wireguard-go": GO, "tund": GOOD}), "")
+
     def test_the_relay_is_measured_against_coturn(self):
         coturn = {"64 B pps": 80000, "1400 B pps": 80000, "64 B CPU us": 9, "1400 B CPU us": 9}
         ours = {"64 B pps": 240000, "1400 B pps": 239000, "64 B trains pps": 800000,

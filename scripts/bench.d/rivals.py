@@ -91,6 +91,15 @@ class WireGuard(Tunnel):
             interface_up(host, name)
 
 
+class BareTun(Tunnel):
+    """The least that a tunnel through a TUN may take: baretun copies, and does nothing else."""
+    kinds = ("ping",)
+
+    def start_one(self, host, other):
+        self.spawn(host, self.program, f"bare{host}", OUTER[host], OUTER[other])
+        interface_up(host, f"bare{host}")
+
+
 class Nebula(Tunnel):
     def start(self):
         where = folder("nebula")
@@ -214,5 +223,6 @@ def rivals(cache):
 
 
 def systems(build, cache):
-    return {"bare veth": Bare(),
-            "tund": WireGuard(os.path.join(os.path.abspath(build), "tund/tund")), **rivals(cache)}
+    ours = os.path.join(os.path.abspath(build), "tund")
+    return {"bare veth": Bare(), "bare TUN": BareTun(os.path.join(ours, "tests/bench/baretun")),
+            "tund": WireGuard(os.path.join(ours, "tund")), **rivals(cache)}
