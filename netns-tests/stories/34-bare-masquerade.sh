@@ -22,8 +22,8 @@ lab_internet
 overlay_coord
 lab_home a bare-masquerade delay=5
 lab_home b bare-masquerade delay=60
-lab_prove a
-lab_prove b
+lab_prove a --wait 400
+lab_prove b --wait 400
 overlay_members a b
 
 for ((run = 1; run <= runs; run++)); do

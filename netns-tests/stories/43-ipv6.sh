@@ -17,8 +17,8 @@ lab_home a symmetric v6=firewall
 lab_home b symmetric v6=firewall
 lab_home x symmetric
 LAB_ADDRESSES=$COORD_IP6,$COORD_IP6_2 assert "a's IPv6 firewall lets in only what answers" \
-    lab_natprobe a --expect mapping=none,filtering=APDF,punch=ok
-lab_prove a
+    lab_natprobe a --expect mapping=none,filtering=APDF,punch=ok --wait 400
+lab_prove a --wait 400
 
 candidates() { tundctl "$1" explain "$2" --json | jq -r '.candidates[].address'; }
 ping6_once() { lab_exec "$1" ping -6 -c 1 -W 3 "${OVERLAY_IP6[$2]}"; }

@@ -17,7 +17,7 @@ lab_internet
 overlay_coord --listen "$COORD_IP" --listen "$COORD_IP_2"
 gateway_home home symmetric
 lab_home away symmetric
-lab_prove away
+lab_prove away --wait 400
 overlay_members home away
 
 meet() { # PROTOCOL ITS-NAME
