@@ -78,3 +78,7 @@ assert_soon "and a plug put back lets it pass" 3 lab_exec a ping -c 1 -W 1 "$COO
 lab_spawn sleeper a sleep 1000
 assert "a program in the background runs" lab_alive sleeper
 assert_status "and ends by the signal it gets" 143 lab_stop sleeper
+printf '64 bytes from a: icmp_seq=%d ttl=64 time=1 ms\n' 1 2 4 7 >"$LAB_DIR/log/gaps.log"
+assert_eq "answers of a ping that are missing are counted" "$(lab_pings_lost gaps)" 3
+: >"$LAB_DIR/log/silent.log"
+assert_fails "and a ping without an answer has not lost none" lab_pings_lost silent

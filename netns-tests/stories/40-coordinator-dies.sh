@@ -43,6 +43,6 @@ done
 assert_soon "s answers a again" 10 overlay_ping a s
 assert "through the relay" overlay_is a s relay
 assert_eq "the network is what it was" "$(overlay_coord_status .store.members)" 3
-lab_stop pings INT || :
+assert "a ping ran all that time" lab_stop pings INT
 lost=$(lab_pings_lost pings) || lost="all"
 assert_eq "a and b lost no ping in all that time" "$lost" 0

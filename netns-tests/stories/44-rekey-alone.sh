@@ -27,6 +27,6 @@ is_young() { lab_compare "$(handshake_age)" '<' 20; }
 assert_soon "the keys grow old" 125 is_old
 assert_soon "and new ones are made" 40 is_young
 assert "the path is direct still" overlay_is a b direct
-lab_stop pings INT || :
+assert "a ping ran all that time" lab_stop pings INT
 lost=$(lab_pings_lost pings) || lost="all"
 assert_eq "a and b lost no ping in all that time" "$lost" 0

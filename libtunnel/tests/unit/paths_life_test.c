@@ -167,15 +167,21 @@ static void a_dead_relay_that_nobody_noticed_does_not_take_a_working_path_down(v
     assert_int_equal(net.end[0].events, 0);
 }
 
-static void a_network_change_tries_everything_again(void **state)
+/* The direct way was cut until its candidate was left alone, and is there again. */
+static void begin_left_alone(uint64_t seed)
 {
-    (void)state;
-    begin(19);
+    begin(seed);
     net.direct_cut[0] = net.direct_cut[1] = true;
     start_with_data(TN_MS(50));
     pathnet_run(&net, TN_S(120));
     assert_true(find_cand(0, &net.end[1].nat)->quiet_until_us > net.now.us);
     net.direct_cut[0] = net.direct_cut[1] = false;
+}
+
+static void a_network_change_tries_everything_again(void **state)
+{
+    (void)state;
+    begin_left_alone(19);
     tn_paths_on_network_change(&net.end[0].paths, &net.now);
     tn_paths_on_network_change(&net.end[1].paths, &net.now);
     assert_true(time_until(TN_VIA_DIRECT, TN_S(2)) < TN_MS(300));
@@ -184,11 +190,7 @@ static void a_network_change_tries_everything_again(void **state)
 static void udp_that_is_back_tries_what_was_silent_again(void **state)
 {
     (void)state;
-    begin(20);
-    net.direct_cut[0] = net.direct_cut[1] = true;
-    start_with_data(TN_MS(50));
-    pathnet_run(&net, TN_S(120));
-    net.direct_cut[0] = net.direct_cut[1] = false;
+    begin_left_alone(20);
     tn_paths_on_udp_back(&net.end[0].paths, &net.now);
     assert_int_equal(find_cand(0, &net.end[1].nat)->quiet_until_us, 0);
     assert_true(time_until(TN_VIA_DIRECT, TN_S(2)) < TN_MS(300));
